@@ -12,7 +12,7 @@ import sys
 import tempfile
 import traceback
 from pathlib import Path
-from typing import Callable, ContextManager, Iterator, List, Mapping, Optional, Protocol, Sequence
+from typing import Callable, ContextManager, Iterator, List, Mapping, Optional, Sequence
 
 from ..errors import Interrupted, NodePluginError, Status
 from ..operations import (
@@ -29,14 +29,12 @@ from ..operations import (
 )
 from ..operations.apply import change
 from ..operations.model import next_steps
-from ..operations.model.answers import ListAnswer, ListedTarget, PlanAnswer, VerifyAnswer
+from ..operations.model.answers import ListAnswer, ListedTarget, VerifyAnswer
 from ..operations.model.installation import Installation
-from ..operations.model.plan_digest import refuse_changed
 from ..operations.model.results import Plan
 from ..operations.plan import origins
 from ..packages import others, rpmdb
-from ..packages.console import Console, PrintableRecord, transaction_displays, translated
-from ..packages.dnf_types import DnfCliCommand, DnfDisplay
+from ..packages.console import Console, PrintableRecord, translated
 from ..packages.policy import RunPolicy
 from ..packages.session import Session
 from ..plugin.bundle import Bundle
@@ -44,16 +42,14 @@ from ..plugin.library import Library
 from ..policy.key_trust import read_trust
 from ..policy.opened_paths import refuse_ways_out, refuse_written
 from ..policy.refusals import refuse_deployed
-from ..registry.inventory import Delta
 from ..report import manifest_data, manifest_text, plan_data, plan_text, status_text
 from ..report.progress import JsonLines, for_people
 from ..system.json_answer import ErrorAnswer
-from ..system.json_data import Data
 from ..system.progress import Advance, Progress, Silent
 from ..system.run import run as program_run
 from ..system.run import run_on_root as run
-from ..system.words import printable
 from . import containerfile, detach, status
+from .dnf_answers import Answers, ParsedCommand
 from .dnf_arguments import CHANGING, DnfOptions, check_arguments, check_flags
 from .json_document import JsonDocument
 
@@ -65,12 +61,6 @@ _SILENT = logging.CRITICAL + 1
 _OF_LIBRARY = ("add", "drop")
 _WITHOUT_ROOT = (*_OF_LIBRARY, "status")
 _WITH_BUNDLE_REPOS = ("install", "upgrade", "info", "repair")
-
-
-class ParsedCommand(DnfCliCommand, Protocol):
-    """DNF's command object, whose ``opts`` exist after the command line was parsed."""
-
-    opts: DnfOptions
 
 
 class DnfCommand:
@@ -94,6 +84,8 @@ class DnfCommand:
             self._document = JsonDocument(
                 logger, lines=self._progress is not None or "--follow" in words,
                 messages=self._progress is not None)
+        self._answers = Answers(command, self._console, document=self._document,
+                                progress=self._progress)
         self._subcommands: Mapping[str, Callable[[], Status]] = {
             "install": self._install, "upgrade": self._upgrade, "remove": self._remove,
             "list": self._list, "info": self._info, "manifest": self._manifest,
@@ -243,7 +235,7 @@ class DnfCommand:
         if notes is not None:
             session.fill(repos=False)
             plan = repair.outcome(plan, verification.verify(session, sources.names, run=run))
-            self._report_done(plan, notes)
+            self._answers.report_done(plan, notes)
         return Status.BROKEN if plan.unrepaired else Status.DONE
 
     def _plan_install(self, bundles: Sequence[Bundle], session: Session) -> Installation:
@@ -266,8 +258,8 @@ class DnfCommand:
                                 keep_modified=self._opts.keep_modified,
                                 skip_scriptlets=self._opts.skip_scriptlets)
         if self._confirmed(ready.plan):
-            done = remove.carry_out(ready, session, displays=self._displays(), run=run)
-            self._report_done(ready.plan, done.notes, deltas=done.deltas)
+            done = remove.carry_out(ready, session, displays=self._answers.displays(), run=run)
+            self._answers.report_done(ready.plan, done.notes, deltas=done.deltas)
         return Status.DONE
 
     def _list(self) -> Status:
@@ -278,15 +270,15 @@ class DnfCommand:
             session, installed=self._opts.installed or self._opts.all or not available,
             available=available, names=self._opts.names, run=run)
         if self._document is None:  # as text, nothing is told about the target
-            return self._answer({}, plan_text.listing(states))
+            return self._answers.print({}, plan_text.listing(states))
         target = ListedTarget.of_refusal(session.target, change.refusal_here(session))
-        return self._answer(dataclasses.asdict(ListAnswer(target, tuple(states))), ())
+        return self._answers.print(dataclasses.asdict(ListAnswer(target, tuple(states))), ())
 
     def _info(self) -> Status:
         session = Session(self._policy, self._progress)
         self._fill(session)
         plugins = query.info(session, self._bundles, self._rest, run=run)
-        self._answer(plan_data.infos(plugins), plan_text.infos(plugins))
+        self._answers.print(plan_data.infos(plugins), plan_text.infos(plugins))
         return next((Status(plugin.refused_status) for plugin in plugins if plugin.refused),
                     Status.DONE)
 
@@ -298,8 +290,8 @@ class DnfCommand:
                 and (shows.packages or shows.overview) else {})
         manifests = manifest.manifests(self._policy.target.root, self._opts.names,
                                        inventories=not shows.record_only, keys=keys)
-        return self._answer(manifest_data.manifests(manifests, shows),
-                            manifest_text.manifests(manifests, shows))
+        return self._answers.print(manifest_data.manifests(manifests, shows),
+                                   manifest_text.manifests(manifests, shows))
 
     def _verify(self) -> Status:
         session = Session(self._policy, self._progress)
@@ -311,7 +303,7 @@ class DnfCommand:
                                               live_allowed=self._policy.config.live)
         answer = VerifyAnswer.of(checks, strict=self._opts.strict, next_step=next_step,
                                  corrections=corrections)
-        self._answer(answer.to_data(), [
+        self._answers.print(answer.to_data(), [
             *plan_text.corrections(corrections, only_planned=self._opts.dry_run),
             *plan_text.checks(checks, next_step=next_step)])
         return Status.DONE if answer.ok else Status.BROKEN
@@ -326,7 +318,7 @@ class DnfCommand:
             self._opts, self._policy.target, self._policy.config,
             dnf=Dnf(tuple(self._console.plugin_options), program_run),
             progress=self._progress or (Silent() if quiet else for_people(sys.stderr)))
-        self._answer(dataclasses.asdict(answer), upgrade_text.check_upgrade(answer))
+        self._answers.print(dataclasses.asdict(answer), upgrade_text.check_upgrade(answer))
         return Status.DONE if answer.ok else Status.BROKEN
 
     def _detach(self) -> Status:
@@ -335,30 +327,30 @@ class DnfCommand:
         operation = self._opts.subcommand
         started = detached.start(operation, self._opts.names, detach.command(self._console.words),
                                  environment=os.environ, run=program_run)
-        return self._answer({"unit": started.unit, "command": started.command},
-                            detach.lines(started.unit, operation))
+        return self._answers.print({"unit": started.unit, "command": started.command},
+                                   detach.lines(started.unit, operation))
 
     def _status(self) -> Status:
         names, as_json = self._opts.names, self._document is not None
         if not self._opts.follow:
             changes = status.chosen(names, program_run)
-            return self._answer(status.answer(changes),
-                                status.lines(changes, one=bool(names)))
+            return self._answers.print(status.answer(changes),
+                                       status.lines(changes, one=bool(names)))
         ended = status.followed(status.to_follow(names, program_run), program_run, as_json=as_json)
-        self._answer(status.answer([ended]), status_text.outcome(ended))
+        self._answers.print(status.answer([ended]), status_text.outcome(ended))
         return status.exit_status(ended)
 
     def _repos(self) -> Status:
         states = self._policy.states()
-        return self._answer(plan_data.repos(states), plan_text.repos(states))
+        return self._answers.print(plan_data.repos(states), plan_text.repos(states))
 
     def _add(self) -> Status:
         paths = [str(self._library.add(bundle)) for bundle in self._bundles]
-        return self._answer({"added": paths}, [f"Added {path}." for path in paths])
+        return self._answers.print({"added": paths}, [f"Added {path}." for path in paths])
 
     def _drop(self) -> Status:
         paths = [str(self._library.drop(name)) for name in self._opts.names]
-        return self._answer({"dropped": paths}, [f"Dropped {path}." for path in paths])
+        return self._answers.print({"dropped": paths}, [f"Dropped {path}." for path in paths])
 
     @property
     def _library(self) -> Library:
@@ -385,7 +377,7 @@ class DnfCommand:
     def _carry_out(self, ready: Installation, session: Session) -> Status:
         notes = self._carried_out(ready, session)
         if notes is not None:
-            self._report_done(ready.plan, notes)
+            self._answers.report_done(ready.plan, notes)
         return Status.DONE
 
     def _carried_out(self, ready: Installation,
@@ -393,12 +385,12 @@ class DnfCommand:
         """Show the plan, ask, and carry it out; return notes, None if nothing is to be done."""
         if not self._confirmed(ready.plan):
             return None
-        self._accept_origins(ready.plan)
+        self._answers.accept_origins(ready.plan)
         session.check_signatures(
             trust=read_trust(self._opts.trust_key, every=self._opts.trust_keys),
             bundle_repos=self._policy.bundle_repos())
         with self._saved_bundles(ready, session) as notes:
-            return (*install.carry_out(ready, session, displays=self._displays()), *notes)
+            return (*install.carry_out(ready, session, displays=self._answers.displays()), *notes)
 
     def _saved_bundles(self, ready: Installation,
                        session: Session) -> ContextManager[Sequence[str]]:
@@ -409,69 +401,10 @@ class DnfCommand:
         return save_bundles.saved(ready.jobs, ready.plan.packages, session, Path(folder), run=run)
 
     def _confirmed(self, plan: Plan) -> bool:
-        """Show the plan; return whether to carry it out.
-
-        Raises NodePluginError if the user answers no.
-        """
-        console = self._console
+        """Show the plan; return whether to carry it out."""
         if not (self._policy.config.isolation or self._policy.target.live):
             plan = dataclasses.replace(plan, notes=(*plan.notes, _NOT_ISOLATED))
-        refuse_changed(plan, self._opts.plan_digest)
-        dry = self._opts.dry_run or not plan.changes
-        if self._document is not None:
-            if dry or console.assumes_no:
-                self._document.print(PlanAnswer.of(plan, done=False).to_data())
-        else:
-            # -q hides what is logged, but not what the user is asked about
-            hidden = self._opts.quiet and (dry or not console.assumes_yes)
-            for line in plan_text.plan(plan):
-                if hidden:
-                    print(printable(line))
-                logger.info("%s", printable(line))
-        if dry:
-            return False
-        if not console.confirmed():
-            raise NodePluginError("Operation aborted.")
-        return True
-
-    def _accept_origins(self, plan: Plan) -> None:
-        """Ask about each plugin whose origin changes, unless an option accepts it.
-
-        Raises Refused with -y, and NodePluginError if the user answers no.
-        """
-        changed = [plugin for plugin in plan.plugins
-                   if plugin.old_origin is not None and plugin.name not in self._opts.accept_origin]
-        if changed and self._console.assumes_yes:
-            raise origins.refusal(changed, accepting="add")
-        for plugin in changed:
-            for line in (*plugin.origin_change, f"Accept the new origin of {plugin.name}?"):
-                print(printable(line))
-            if not self._console.accepted():
-                raise NodePluginError("Operation aborted.")
-
-    def _report_done(self, plan: Plan, notes: Sequence[str], *,
-                   deltas: Sequence[Delta] = ()) -> None:
-        plan = dataclasses.replace(plan, notes=(*plan.notes, *notes))
-        removed = tuple(map(manifest_data.delta, deltas))
-        for line in (*map(manifest_text.removal, removed), *plan_text.done(plan)):
-            logger.info("%s", printable(line))
-        for note in notes:
-            logger.warning("Note: %s", note)
-        if self._document is not None:
-            self._document.print(PlanAnswer.of(plan, done=True, deltas=removed).to_data())
-
-    def _displays(self) -> Sequence[DnfDisplay]:
-        if self._document is not None and self._progress is None:
-            return ()
-        return transaction_displays(messages=self._progress is not None)
-
-    def _answer(self, data: Data, lines: Sequence[str]) -> Status:
-        if self._document is not None:
-            self._document.print(data)
-        else:
-            for line in lines:
-                print(printable(line))
-        return Status.DONE
+        return self._answers.confirmed(plan)
 
     @contextlib.contextmanager
     def _recovered(self) -> Iterator[None]:

@@ -21,7 +21,7 @@ STREAMS = {
     "cli/look.py": "tests/image/test_image_hostile.py",
 }
 # All messages in a run of ``dnf node-plugin`` are of PrintableRecord.
-RECORDS = ("cli/dnf_command.py", "cli/json_document.py")
+RECORDS = ("cli/dnf_command.py", "cli/dnf_answers.py", "cli/json_document.py")
 
 
 def is_safe(node: ast.AST) -> bool:
