@@ -56,7 +56,8 @@ demo:
 matrix:
 	./tools/matrix
 
-# the pictures of the documents, taken by the tests of the page
+# the pictures of the documents, taken by the tests of the page; as root, some minutes. tools/check
+# installs what they need: Cockpit, Chromium and, for the booted node, a container of systemd-nspawn
 pictures:
 	./tools/check --tests tests/cockpit
 	set -e; for picture in docs/pictures/*.png; do \

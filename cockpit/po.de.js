@@ -286,7 +286,6 @@ cockpit.locale({
     "Known key": [null, "Bekannter Schlüssel"],
     "Last changes": [null, "Letzte Änderungen"],
     "Licence": [null, "Lizenz"],
-    "License": [null, "Lizenz"],
     "Link to": [null, "Verknüpfung zu"],
     "Log": [null, "Protokoll"],
     "Made by": [null, "Erzeugt von"],

@@ -124,7 +124,7 @@ class UploadDialog {
                     [_("Name"), plugin.name],
                     [_("Version"), plugin.version],
                     [_("Vendor"), plugin.vendor],
-                    [_("License"), plugin.license],
+                    [_("Licence"), plugin.license],
                     [_("Summary"), plugin.summary],
                     [_("File"), `${file.name} (${size(file.size)})`],
                 ]),
