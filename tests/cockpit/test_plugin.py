@@ -96,6 +96,8 @@ def test_the_page_of_a_plugin_shows_all_that_the_command_knows(storage: Host, op
         assert part in text, part
     assert page.axe() == []
     page.screenshot("plugin")
+    page.role("button", "Settings", exact=True).click()
+    page.screenshot("plugin-settings")
 
 
 def test_files_are_a_tree_that_the_keyboard_opens(storage: Host, open_page: OpenPage) -> None:
