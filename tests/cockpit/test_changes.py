@@ -10,7 +10,7 @@ import pytest
 from tests.cockpit.conftest import OpenPage
 from tests.cockpit.test_available import bundle
 from tests.support.cockpit import Host, Page
-from tests.support.cockpit.hosts import REGISTRY
+from tests.support.cockpit.hosts import LIBRARY, REGISTRY
 from tests.support.keys import SigningKey, make_key
 
 pytestmark = [pytest.mark.root]
@@ -93,9 +93,15 @@ def test_a_plugin_is_installed_repaired_and_removed(
     wait_for(page, "Repaired plugin one 1.0.")
     assert (running_host.root / "usr/bin/one").read_text(encoding="utf-8") == "1\n"
 
+    running_host("rm", "-r", f"/{LIBRARY}/one")
+    running_host.add_to_library(bundle(tmp_path, "one", key, version="1.1"), "one")
+    planned(page, "upgrade", "one")
+    start(page, "Upgrade")
+    wait_for(page, "Upgraded plugin one 1.1.")
+
     planned(page, "remove", "one")
     start(page, "Remove")
-    wait_for(page, "Removed plugin one 1.0.")
+    wait_for(page, "Removed plugin one 1.1.")
     assert "What the removal of one took away" in page.text
     assert not is_installed(running_host, "one")
 
@@ -174,7 +180,7 @@ def test_a_plan_that_is_no_longer_true_is_refused_and_shown_anew(
     page = open_page(running_host, "/plan/install?names=six")
     page.wait_for_text("Install six 1.0")
     newer = bundle(tmp_path, "six", key, version="1.1")
-    running_host("rm", "-r", "/etc/ovirt-node-plugin/plugins.d/six")
+    running_host("rm", "-r", f"/{LIBRARY}/six")
     running_host.add_to_library(newer, "six")
     start(page, "Install")
     page.role("button", "Show the new plan").click()
