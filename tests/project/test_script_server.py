@@ -66,11 +66,13 @@ def test_a_served_program_ends_as_a_started_one(tmp_path: Path, end: str, status
     assert served.stderr.splitlines()[-1:] == started.stderr.splitlines()[-1:]
 
 
-def test_the_tests_pass_where_signals_are_ignored() -> None:
+def test_the_tests_pass_where_signals_are_ignored(tmp_path: Path) -> None:
     """As under nohup(1), and in a background job of a shell without job control."""
+    # a folder of its own: else pytest closes the common one to other users, whom tests run as
     done = subprocess.run(
         ["sh", "-c", "trap '' HUP INT QUIT TERM; exec \"$@\"", "sh", sys.executable, "-m", "pytest",
-         "-q", "-p", "no:cacheprovider", __file__, "-k", "ends_as_a_started_one"],
+         "-q", "-p", "no:cacheprovider", f"--basetemp={tmp_path / 'own'}", __file__, "-k",
+         "ends_as_a_started_one"],
         cwd=script_server.TOP, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
 
