@@ -13,7 +13,7 @@
 const OTHER_SPACES = /[\u00a0\u2009\u202f\u200e\u200f]/g;
 // The programs with which messages of the command begin.
 const PROGRAMS = new Set(["dnf", "dracut", "grubby", "imgbased", "isolinux", "rpm", "systemd"]);
-const UNITS = ["byte", "kilobyte", "megabyte", "gigabyte", "terabyte"];
+const UNITS = ["B", "KiB", "MiB", "GiB"];
 
 /**
  * Return the translation of `text`.
@@ -77,23 +77,20 @@ export function number(value, options = {}) {
 }
 
 /**
- * Return a size in the unit that fits, such as `1.5 MB`; the units are powers of 1000.
+ * Return a size as the command writes it, such as `1.5 MiB`; the units are powers of 1024.
  *
  * @param {number} bytes
  */
 export function size(bytes) {
     let value = bytes;
     let unit = 0;
-    while (Math.abs(value) >= 999.5 && unit < UNITS.length - 1) {
-        value /= 1000;
+    while (value >= 1024 && unit < UNITS.length - 1) {
+        value /= 1024;
         unit += 1;
     }
-    return number(value, {
-        style: "unit",
-        unit: UNITS[unit],
-        unitDisplay: unit ? "short" : "long", // the short form of bytes has no plural in English
-        maximumFractionDigits: unit && value < 9.95 ? 1 : 0,
-    });
+    const digits = unit ? 1 : 0;
+    const amount = number(value, {minimumFractionDigits: digits, maximumFractionDigits: digits});
+    return `${amount} ${UNITS[unit]}`;
 }
 
 /**

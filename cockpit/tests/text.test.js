@@ -15,16 +15,16 @@ test("a plural has the number in the form of the language", () => {
     assert.equal(plural("$0 plugin of $1", "$0 plugins of $1", 1200, "all"), "1,200 plugins of all");
 });
 
-test("sizes are in the unit that fits", () => {
+test("sizes are those of the command", () => {
     fakeCockpit();
-    assert.deepEqual([0, 1, 999, 999.6, 1000, 1500, 999_600, 12_345_678, 5e15].map(size),
-                     ["0 bytes", "1 byte", "999 bytes", "1 kB", "1 kB", "1.5 kB", "1 MB", "12 MB", "5,000 TB"]);
+    assert.deepEqual([0, 1, 1023, 1024, 1536, 12_345_678, 5 * 2 ** 40].map(size),
+                     ["0 B", "1 B", "1,023 B", "1.0 KiB", "1.5 KiB", "11.8 MiB", "5,120.0 GiB"]);
 });
 
 test("sizes, numbers and times follow the language", () => {
     fakeCockpit("de");
     assert.equal(number(1234.5), "1.234,5");
-    assert.equal(size(1500), "1,5 kB");
+    assert.equal(size(1536), "1,5 KiB");
     assert.match(time("2026-11-30T12:00:00Z"), /^\d\d\.11\.2026, \d\d:\d\d$/);
 });
 
