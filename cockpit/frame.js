@@ -97,8 +97,10 @@ function notice() {
  * @param {import("./answers").ChangesAllowed} changes
  */
 function offline(changes) {
+    // The hint of a terminal repeats the lines that the box has.
+    const hint = changes.hint.split("\n").filter(line => !changes.lines.includes(line.trim()));
     return alert("info", changes.message.split("\n")[0],
                  lines(changes.message).slice(1),
-                 changes.hint && element("div", {class: "hint"}, lines(changes.hint)),
+                 hint.length ? element("div", {class: "hint"}, lines(hint.join("\n"))) : null,
                  changes.lines.length ? copyBox(changes.lines) : null);
 }
