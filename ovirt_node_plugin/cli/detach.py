@@ -25,7 +25,7 @@ def command(words: Sequence[str]) -> List[str]:
             *(word for word in words if word not in (_OPTION, *_ANSWER)), *_ANSWER]
 
 
-def lines(unit: str, operation: str) -> List[str]:
+def lines(unit: str) -> List[str]:
     """Return lines for people about the unit that was started."""
-    return [f"The {operation} goes on as {unit}.",
+    return [f"The change runs as {unit}.",
             f"Follow it: dnf node-plugin status {unit} --follow"]

@@ -328,7 +328,7 @@ class DnfCommand:
         started = detached.start(operation, self._opts.names, detach.command(self._console.words),
                                  environment=os.environ, run=program_run)
         return self._answers.print({"unit": started.unit, "command": started.command},
-                                   detach.lines(started.unit, operation))
+                                   detach.lines(started.unit))
 
     def _status(self) -> Status:
         names, as_json = self._opts.names, self._document is not None

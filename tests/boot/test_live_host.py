@@ -578,7 +578,7 @@ def test_a_detached_change_goes_on_and_tells_its_progress_and_result(changes: Li
     assert "Installed plugin echo 1.0." in host.machine("journalctl", f"--unit={unit}")
     host.expect_answer(7070, expected="answer-7070")
     text = host.plugin("remove", "echo", "-y", "--detach").out
-    assert text.startswith("The remove goes on as ovirt-node-plugin-change-"), text
+    assert text.startswith("The change runs as ovirt-node-plugin-change-"), text
     text = host.plugin("status", "--follow").out
     assert "Removing packages: done in" in text and "remove echo was done at" in text
     assert host.machine("stat", "-c", "%a %U", "/run/ovirt-node-plugin/changes") == "700 root"
