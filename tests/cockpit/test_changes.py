@@ -157,6 +157,18 @@ def test_a_change_that_is_stopped_is_undone(
     page.screenshot("change-undone")
 
 
+def test_a_change_that_fails_is_undone_and_its_reason_is_shown(
+        running_host: Host, open_page: OpenPage, tmp_path: Path, key: SigningKey) -> None:
+    running_host.add_to_library(
+        bundle(tmp_path, "eight", key, scriptlets={"pre": "exit 1"}), "eight")
+    page = open_page(running_host, "/plan/install?names=eight")
+    start(page, "Install")
+    wait_for(page, "The change failed and was undone.")
+    assert "eight-1.0-1.noarch" in page.text
+    assert not is_installed(running_host, "eight")
+    page.screenshot("change-failed")
+
+
 def test_a_second_change_waits_for_none_and_says_so(
         running_host: Host, open_page: OpenPage, tmp_path: Path, key: SigningKey, held: None
         ) -> None:
