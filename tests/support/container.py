@@ -2,11 +2,10 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
+import errno
 import os
 import signal
 import subprocess
-import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +15,12 @@ from ovirt_node_plugin.system.run import StrPath, run
 
 from .rpms import FixtureError
 
-_BOOT_S = 60
+_BOOT_S = 300
 _RUNS = ("running", "degraded")
 _POWER_OFF = signal.SIGRTMIN + 4  # systemd(1), "SIGNALS"
+_GROUPS = Path("/sys/fs/cgroup")
+# Starts a program in control groups, whose files of processes come first, up to "--".
+_IN_GROUPS = ('while [ "$1" != -- ]; do echo $$ >"$1"; shift; done; shift; exec "$@"')
 
 
 @dataclass(frozen=True)
@@ -53,8 +55,8 @@ def booted(root: Path, *, shared: Sequence[Path]) -> Iterator[Container]:
             "--private-network", "--console=pipe", f"--machine=plugin-{os.getpid()}",
             f"--directory={root}", *(f"--bind={folder}" for folder in shared)]
     environment = {**os.environ, "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"}
-    with single_container(), open(root.parent / "console", "wb") as console:
-        outer = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=console,
+    with own_groups() as prefix, open(root.parent / "console", "wb") as console:
+        outer = subprocess.Popen([*prefix, *argv], stdin=subprocess.DEVNULL, stdout=console,
                                  stderr=subprocess.STDOUT, env=environment)
         leader = 0
         try:
@@ -73,11 +75,48 @@ def booted(root: Path, *, shared: Sequence[Path]) -> Iterator[Container]:
 
 
 @contextlib.contextmanager
-def single_container() -> Iterator[None]:
-    """Let one container run at a time: with --keep-unit two would share a control group."""
-    with open(Path(tempfile.gettempdir(), "ovirt-node-plugin-machine.lock"), "w") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
-        yield
+def own_groups() -> Iterator[Tuple[str, ...]]:
+    """Yield the prefix of a command line that runs systemd-nspawn in control groups of its own.
+
+    With --keep-unit it makes the container's groups below those that it is in, where two
+    containers at a time would share them. The groups are removed when it has ended.
+    """
+    name = f"plugin-{os.getpid()}-{time.monotonic_ns()}"  # nspawn uses the same path in each tree
+    folders = [folder / name for folder in _groups()]
+    for folder in folders:
+        folder.mkdir()
+    try:
+        yield ("sh", "-c", _IN_GROUPS, "sh", *(f"{folder}/cgroup.procs" for folder in folders),
+               "--")
+    finally:
+        for folder in folders:
+            below = [path for path in folder.rglob("*") if path.is_dir()]
+            for path in (*sorted(below, reverse=True), folder):
+                _remove_group(path)
+
+
+def _remove_group(folder: Path) -> None:
+    """Remove a control group; the kernel refuses it while the last process ends."""
+    until = time.monotonic() + _BOOT_S
+    while True:
+        try:
+            return folder.rmdir()
+        except OSError as exc:
+            if exc.errno != errno.EBUSY or time.monotonic() > until:
+                raise
+        time.sleep(0.05)
+
+
+def _groups() -> Iterator[Path]:
+    """Yield the control groups of this process that systemd uses: cgroups(7)."""
+    for line in Path("/proc/self/cgroup").read_text().splitlines():
+        _, controllers, path = line.split(":", 2)
+        if controllers == "name=systemd":
+            yield Path(f"{_GROUPS}/systemd{path}")
+        elif not controllers:
+            # beside groups of version 1, those of version 2 are in a folder
+            hybrid = _GROUPS / "unified"
+            yield Path(f"{hybrid if hybrid.is_dir() else _GROUPS}{path}")
 
 
 def _leader(outer: "subprocess.Popen[bytes]") -> int:

@@ -16,7 +16,7 @@ import pytest
 
 from ovirt_node_plugin.system.run import run
 from tests import support
-from tests.support.container import single_container
+from tests.support.container import own_groups
 from tests.support.custom_plugins import UNSIGNED, make_plugin
 from tests.support.dnf_runner import TOP, Answer, Dnf, environment
 from tests.support.tree_states import state_differences, tree_state
@@ -262,16 +262,17 @@ def test_isolation_works_in_a_container_of_systemd_nspawn(
     (tree / "usr").mkdir(parents=True)
     for name in ("bin", "sbin", "lib", "lib64"):
         (tree / name).symlink_to(f"usr/{name}")
-    nested = replace(dnf, prefix=(
+    nspawn = (
         "env", "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1", "systemd-nspawn", "--quiet", "--register=no",
         "--keep-unit", f"--directory={tree}",
         f"--machine=nested-{os.getpid()}", "--resolv-conf=off", "--timezone=off",
         "--private-network", "--console=pipe", "--as-pid2", "--bind-ro=/usr", "--bind-ro=/etc",
         *(f"--bind={folder}" for folder in (tmp_path, TOP)),
-        *(f"--setenv={name}={environment()[name]}" for name in ("PATH", "PYTHONPATH"))))
+        *(f"--setenv={name}={environment()[name]}" for name in ("PATH", "PYTHONPATH")))
     bundle = make_plugin(tmp_path, "hostile", requires="busybox",
                          scriptlets=scriptlets(machine, "shell", SLOTS))
-    with single_container():
+    with own_groups() as groups:
+        nested = replace(dnf, prefix=(*groups, *nspawn))
         succeeded(nested.plugin(node, "install", "-y", UNSIGNED, bundle))
     assert fired(node) == {"pretrans", "pre", "post", "posttrans"}
     assert machine.traces() == []

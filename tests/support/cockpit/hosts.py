@@ -118,7 +118,7 @@ def read_only(host: Host, *, but: Sequence[str] = ()) -> Host:
 
 @contextlib.contextmanager
 def booted_host(work: Path) -> Iterator[Host]:
-    """Yield a host that systemd booted in a container. Only one exists at a time."""
+    """Yield a host that systemd booted in a container."""
     with _furnished(work) as (root, shared), booted(root, shared=[TOP, shared]) as machine:
         yield Host(root, shared, machine.prefix)
 
