@@ -17,6 +17,10 @@ from tests.support.program import Program
 
 pytestmark = pytest.mark.root
 
+TARGET = ('"target": {"root": "/r", "kind": "node", "name": "oVirt Node", "version": "4.5.5",'
+          ' "live": false, "image_mode": false, "deployed": false, "changes": {"allowed": true,'
+          ' "status": 0, "message": "", "hint": "", "lines": []}}')
+
 
 def test_dnf_3_is_run_with_only_this_plugin() -> None:
     started: List[List[str]] = []
@@ -24,7 +28,7 @@ def test_dnf_3_is_run_with_only_this_plugin() -> None:
     def recorder(argv: Sequence[StrPath], *, ok: Container[int] = (0,), stdin: bytes = b"",
                  polled: Polled = None) -> str:
         started.append([os.fspath(word) for word in argv])
-        return '{"format": 1, "plugins": []}'
+        return f'{{"format": 1, {TARGET}, "plugins": []}}'
 
     Dnf(("--enablerepo=x",), recorder).run_json(Path("/r"), "list", ["a"], answer=ListAnswer)
     (argv,) = started
@@ -99,8 +103,9 @@ def test_a_machine_without_dnf_4_is_reported(node: Path, program: Program, tmp_p
     ("Loaded plugins", "dnf-3 printed no JSON for list"),
     ("[]", "the answer of dnf-3 to list cannot be read: it is not an object"),
     ('{"format": 2}', "the answer of dnf-3 to list cannot be read: its format is 2, not 1"),
-    ('{"format": 1}', "the answer of dnf-3 to list cannot be read: /plugins is missing"),
-    ('{"format": 1, "plugins": {}}', "/plugins is not a list"),
+    (f'{{"format": 1, {TARGET}}}',
+     "the answer of dnf-3 to list cannot be read: /plugins is missing"),
+    (f'{{"format": 1, {TARGET}, "plugins": {{}}}}', "/plugins is not a list"),
     ('{"format": 1, "error": {}}', "/error/status is missing")])
 def test_an_answer_of_another_form_is_refused(
         node: Path, program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,

@@ -51,7 +51,7 @@ class Images:
 
 
 def pack_root(root: Path, image: Path) -> None:
-    run(["mksquashfs", root, image, "-comp", "zstd", "-Xcompression-level", "1", "-no-progress"])
+    run(["mksquashfs", root, image, "-comp", "zstd", "-Xcompression-level", "2", "-no-progress"])
 
 
 def copy_root(root: Path, to: Path) -> Path:
