@@ -88,15 +88,18 @@ def call_apart(work: Callable[[], str]) -> str:
     answer = json.loads(data)
     if "text" in answer:
         return str(answer["text"])
-    error = _error_class(answer["kind"])(answer["message"], hint=answer["hint"])
+    error = _error(answer["kind"], answer["message"], answer["hint"])
     error.status = Status(answer["status"])
     raise error
 
 
-def _error_class(name: str) -> Type[NodePluginError]:
-    """Return the class of errors ``name``, or its base if it has more than message and hint."""
-    kind = getattr(errors, name, NodePluginError)
-    return kind if kind.__init__ is NodePluginError.__init__ else NodePluginError
+def _error(name: str, message: str, hint: str) -> NodePluginError:
+    """Return an error of the class ``name``, or of the base of all if it needs more than these."""
+    kind: Type[NodePluginError] = getattr(errors, name)
+    try:
+        return kind(message, hint=hint)
+    except TypeError:
+        return NodePluginError(message, hint=hint)
 
 
 def end_others() -> bool:

@@ -9,7 +9,15 @@ from typing import Dict, List
 
 import pytest
 
-from ovirt_node_plugin.errors import NodePluginError, Refused, Status
+from ovirt_node_plugin.errors import (
+    CommandError,
+    NeedsNewerImage,
+    NodePluginError,
+    Reason,
+    Refused,
+    SeveralReasons,
+    Status,
+)
 from ovirt_node_plugin.isolation import program
 from ovirt_node_plugin.system.namespaces import call_apart
 from ovirt_node_plugin.system.run import StrPath, run
@@ -94,3 +102,18 @@ def test_an_error_comes_back_from_namespaces_of_its_own(tmp_path: Path) -> None:
         call_apart((tmp_path / "missing").read_text)
     with pytest.raises(NodePluginError, match="without an answer"):
         call_apart(lambda: os._exit(0))
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("raised", [
+    NeedsNewerImage("too old", hint="Take a newer one.", packages=["kernel-5"]),
+    CommandError("it failed", hint="Try again.", argv=["false"], returncode=1),
+    SeveralReasons("no", [Reason(Refused("one", hint="h"))]),
+])
+def test_an_error_with_more_than_message_and_hint_comes_back(raised: NodePluginError) -> None:
+    def fail() -> str:
+        raise raised
+
+    with pytest.raises(NodePluginError) as error:
+        call_apart(fail)
+    assert (str(error.value), error.value.status) == (str(raised), raised.status)

@@ -11,6 +11,8 @@ import pytest
 from ovirt_node_plugin.cli.signals import signals_ignored, signals_raised
 from ovirt_node_plugin.errors import NodePluginError
 
+pytestmark = pytest.mark.unit
+
 ENDING = [signal.SIGTERM, signal.SIGHUP, signal.SIGINT]
 
 
