@@ -55,17 +55,25 @@ class Arrivals:
 
     ``packages`` are those of a transaction that arrive, ``entries`` all their files and
     folders, each with its places in ``root``. ``links`` are the targets of arriving links by
-    place, as in ``paths.resolve_inside``. ``shares`` are the NEVRAs of each plugin.
+    place, as in ``paths.resolve_inside``. ``shares`` are the NEVRAs of each plugin,
+    ``left_out`` the paths of files that are not unpacked: they are in none of the results.
     """
 
     def __init__(self, packages: Sequence[PackageChange], root: Path,
-                 shares: Mapping[str, Collection[str]] = _NO_SHARES) -> None:
+                 shares: Mapping[str, Collection[str]] = _NO_SHARES, *,
+                 left_out: Collection[str] = ()) -> None:
         self.root = root
         self.packages = tuple(change for change in packages if change.arrives)
-        self.links: Mapping[str, str] = _links(self.packages, root)
+        self._shares, self._left_out = shares, frozenset(left_out)
+        self.links: Mapping[str, str] = _links(self.packages, root, self._left_out)
         self._now = Relative(root)
         self._then = Relative(root, links=self.links) if self.links else self._now
         self.entries = tuple(self._entries(holders(shares)))
+
+    def without(self, left_out: Collection[str]) -> Arrivals:
+        """Return what arrives if rpm does not unpack the files at the paths ``left_out``."""
+        return Arrivals(self.packages, self.root, self._shares,
+                        left_out=left_out) if left_out else self
 
     def places(self, path: str) -> Tuple[str, ...]:
         """Return the places of the absolute ``path``, as ``Arriving`` has them."""
@@ -78,18 +86,21 @@ class Arrivals:
         for change in self.packages:
             packed = {file.path: file for file in change.header.files} if change.header else {}
             for path in change.files:
-                yield Arriving(change=change, plugins=plugins.get(change.nevra, ()), path=path,
-                               places=self.places(path), file=packed.get(path))
+                if path not in self._left_out:
+                    yield Arriving(change=change, plugins=plugins.get(change.nevra, ()), path=path,
+                                   places=self.places(path), file=packed.get(path))
 
 
-def _links(packages: Sequence[PackageChange], root: Path) -> Dict[str, str]:
+def _links(packages: Sequence[PackageChange], root: Path,
+           left_out: Collection[str]) -> Dict[str, str]:
     """Return the targets of arriving links, by the places of the links.
 
     The path of a link may lead through other arriving links, so that its place is known only
     when theirs are.
     """
     links = [file for change in packages if change.header is not None
-             for file in change.header.files if stat.S_ISLNK(file.mode) and not file.ghost]
+             for file in change.header.files if stat.S_ISLNK(file.mode) and not file.ghost
+             and file.path not in left_out]
     targets: Dict[str, str] = {}
     for _ in range(_ROUNDS):
         before = dict(targets)

@@ -12,6 +12,7 @@ from ...settings.engine import selection
 from ...settings.kit.model import Facts, KeepReason, Leavable
 from ...settings.placed import leave_out
 from ...system.nevra import name_of
+from ...system.trees import folders_above
 from ..model.books import Books
 from ..model.jobs import Job
 from .arriving import Arrivals
@@ -20,7 +21,7 @@ from .arriving import Arrivals
 class LeavingOut:
     """What the plugins of one installation may leave out.
 
-    ``shares`` are the NEVRAs of each plugin of the run.
+    ``arrivals`` are all files of the packages, ``shares`` the NEVRAs of each plugin of the run.
     """
 
     def __init__(self, active: Sequence[Bundle], shares: Mapping[str, Collection[str]],
@@ -43,8 +44,25 @@ class LeavingOut:
         self._upgraded = {change.nevra for change in arrivals.packages
                           if change.action in ("upgrade", "downgrade")
                           and change.name not in known}
+        self.by_plugin: Dict[str, Leavable] = {
+            bundle.descriptor.name: self._leavable(bundle.descriptor.name) for bundle in active}
 
-    def leavable(self, name: str) -> Leavable:
+    def unpacked(self) -> Arrivals:
+        """Return what arrives without the files that are left out, which is all that is judged.
+
+        Of packages that are not fetched, the files count as left out that all their plugins
+        want left out. A path with a colon stays: rpm may unpack such a file for a moment, as
+        ``unpacking.shared_paths`` says.
+        """
+        out = {path for leavable in self.by_plugin.values() for path in leavable.sizes}
+        for change in self._arrivals.packages:
+            plugins = [name for name, nevras in self._packages.items() if change.nevra in nevras]
+            if change.header is None and plugins:
+                out |= set.intersection(*(self._matching(name, change.files)
+                                          for name in plugins))
+        return self._arrivals.without({path for path in out if ":" not in path})
+
+    def _leavable(self, name: str) -> Leavable:
         """Return what the plugin ``name`` may leave out of the files that it wants left out."""
         if not self._globs[name]:
             return Leavable()
@@ -88,14 +106,13 @@ class LeavingOut:
                         if not file.is_folder and not file.ghost}
                 for nevra, header in {**headers, **installed}.items()}
 
-    def _owned_by_others(self, name: str, paths: Iterable[str]) -> Dict[str, KeepReason]:
+    def _owned_by_others(self, name: str, paths: Collection[str]) -> Dict[str, KeepReason]:
         """Return the reason for each of ``paths`` that is not only the plugin's own.
 
         Each path has one place. Existing files are judged by that, as a link may lead to a
         file of any package.
         """
-        others = {place: entry.change.name for entry in self._arrivals.entries
-                  if entry.change.nevra not in self._packages[name] for place in entry.places}
+        others = self._others(name, paths)
         reasons: Dict[str, KeepReason] = {}
         for path in paths:
             (place,) = self._arrivals.places(path)
@@ -113,6 +130,21 @@ class LeavingOut:
                 reasons[path] = KeepReason("they were there before, and no package's",
                                            leave_out.NOBODY)
         return reasons
+
+    def _others(self, name: str, paths: Collection[str]) -> Dict[str, str]:
+        """Return the places that need to be unpacked, each with the name of a package.
+
+        These are those of other packages, and of the plugin's own those of folders and of what
+        is not among ``paths``, with the folders above: rpm leaves out everything below a path.
+        """
+        others: Dict[str, str] = {}
+        for entry in self._arrivals.entries:
+            if (entry.change.nevra not in self._packages[name] or entry.path not in paths
+                    or entry.file is not None and entry.file.is_folder):
+                for place in entry.places:
+                    for path in (place, *folders_above(place)):
+                        others.setdefault(path, entry.change.name)
+        return others
 
 
 def _held_by(package: str) -> KeepReason:

@@ -12,7 +12,7 @@ from ...settings.engine import checking, selection
 from ...settings.engine.kinds import in_order
 from ...settings.engine.revert import Revert
 from ...settings.engine.upgrade import plan_upgrades
-from ...settings.kit.model import Context
+from ...settings.kit.model import Context, Facts
 from ...settings.modules import module_index
 from ...settings.placed import persistent_paths
 from ...system.rpm_version import compare
@@ -21,8 +21,8 @@ from ...target import is_booted
 from ..model.books import Books
 from ..model.jobs import Job
 from ..model.results import INSTALL, KEEP, REPAIR, UPGRADE
-from . import kernel_fits, leaving_out, requirements
-from .arriving import Arrivals
+from . import kernel_fits
+from .leaving_out import LeavingOut
 
 
 def actions_of(bundles: Sequence[Bundle], books: Books, session: Session, *,
@@ -58,20 +58,17 @@ def _action(bundle: Bundle, books: Books, session: Session) -> str:
 
 
 def contexts_of(active: Sequence[Bundle], shares: Mapping[str, Set[str]], books: Books,
-                session: Session, packages: Sequence[PackageChange], arrivals: Arrivals,
-                run: Runner) -> List[Context]:
+                session: Session, packages: Sequence[PackageChange], leaving: LeavingOut,
+                facts: Facts, run: Runner) -> List[Context]:
     """Return for each plugin what its settings are checked against, in the order of ``active``.
 
     ``shares`` are the NEVRAs of each plugin.
     """
-    files = {package.nevra: package.files for package in arrivals.packages}
-    facts = requirements.facts_of(session, packages, books)
-    leaving = leaving_out.LeavingOut(active=active, shares=shares, arrivals=arrivals,
-                                     books=books, session=session, facts=facts)
+    files = {package.nevra: package.files for package in packages if package.arrives}
     contexts = []
     for bundle in active:
         name = bundle.descriptor.name
-        leavable = leaving.leavable(name)
+        leavable = leaving.by_plugin[name]
         paths = {path: 0 for nevra in shares[name]
                  for path in files.get(nevra) or session.files(nevra)
                  if path not in leavable.sizes}

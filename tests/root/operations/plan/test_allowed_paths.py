@@ -210,6 +210,16 @@ def test_symbolic_links_of_the_root_and_of_packages_are_followed(tmp_path: Path)
         "/opt/a/loop/x": ()}
 
 
+def test_files_that_are_left_out_are_no_entries_and_their_links_lead_nowhere(
+        tmp_path: Path) -> None:
+    arrivals = Arrivals([package_with(
+        "a", file("/opt/a/link", 0o120777, link="/boot"), file("/opt/a/link/x"), file("/opt/a/y"))],
+        tmp_path).without({"/opt/a/link", "/opt/a/y"})
+    assert [(entry.path, entry.places) for entry in arrivals.entries] == [
+        ("/opt/a/link/x", ("opt/a/link/x",))]
+    assert dict(arrivals.links) == {}
+
+
 def test_checking_paths_takes_time_linear_in_the_number_of_files(tmp_path: Path) -> None:
     def check(files: int) -> None:
         package = package_with("a",

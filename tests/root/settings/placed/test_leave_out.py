@@ -283,6 +283,56 @@ def test_a_repair_after_an_image_replacement_leaves_out_the_files(
     assert contents_below(node, DOC) == {} and verify(dnf, node) == ["acme 1.0: ok"]
 
 
+@pytest.mark.root
+def test_files_that_are_left_out_are_not_judged(node: Path, factory: BundleFactory,
+                                                dnf: Dnf) -> None:
+    """Among them is what a driver disk has, a reserved file, and a link with a file behind it."""
+    outside = {"/etc/dracut.conf.d/acme.conf": "add_drivers+=acme\n",
+               "/etc/yum.repos.d/acme.repo": "", "/srv/acme/data": "x"}
+    globs = [f'<leave-out files="{glob}"/>' for glob in
+             ("/etc/dracut.conf.d/*", "/etc/yum.repos.d/acme.repo", "/srv/acme/**",
+              "/etc/sysctl.d/*")]
+    packages = {"acme": {**FILES, **outside, "/etc/sysctl.d/acme.conf": "a = 1\n"}}
+    bundle = factory.plugin("acme", packages=packages, settings=globs)
+    answer = dnf.plugin(node, "install", bundle, "-y", "--trust-keys", "--json")
+    assert answer.status == 0, answer.text
+    assert answer.json["noteworthy"] == answer.json["disputed_files"] == []
+    assert [path for path in outside if (node / path.lstrip("/")).exists()] == []
+    assert verify(dnf, node) == ["acme 1.0: ok"]
+    conditional = ['<when target="host">', *globs, "</when>"]
+    for version, settings in (("1.1", globs[1:]), ("1.2", conditional)):
+        newer = factory.plugin("acme", version, packages=packages, settings=settings)
+        refused = dnf.plugin(node, "install", newer, "-y", "--trust-keys")
+        assert refused.status == 6, refused.text
+        assert "/etc/dracut.conf.d/acme.conf in package acme-" in refused.err
+
+
+@pytest.mark.root
+def test_files_that_match_and_stay_are_judged(node: Path, factory: BundleFactory,
+                                              dnf: Dnf) -> None:
+    """Another plugin has the first; rpm cannot skip the second, whose name has a colon."""
+    conf = "/etc/dracut.conf.d/lib.conf"
+    globs = ['<leave-out files="/etc/dracut.conf.d/*"/>']
+    one = factory.plugin("one", settings=globs, packages={"lib": {conf: ""}, "one": {}})
+    two = factory.plugin("two", settings=(), packages={"lib": {conf: ""}, "two": {}})
+    refused = dnf.plugin(node, "install", one, two, "--dry-run", "--trust-keys")
+    assert refused.status == 6 and f"{conf} in package lib-1.0-1.noarch" in refused.err
+    colon = factory.plugin("three", settings=globs, packages={"three": {
+        "/etc/dracut.conf.d/a:b": "", f"{DOC}/x": ""}})
+    refused = dnf.plugin(node, "install", colon, "--dry-run", "--trust-keys")
+    assert refused.status == 6 and "/etc/dracut.conf.d/a:b in package" in refused.err
+
+
+@pytest.mark.root
+def test_a_file_in_place_of_a_folder_that_arrives_is_not_left_out(
+        node: Path, factory: BundleFactory, dnf: Dnf) -> None:
+    """rpm would leave out everything below its path."""
+    bundle = factory.plugin("acme", settings=['<leave-out files="/opt/acme/*"/>'], packages={
+        "acme": {"/opt/acme/x": ""}, "acme-data": {"/opt/acme/x/y": ""}})
+    plan = dnf.plugin(node, "install", bundle, "--dry-run", "--trust-keys", "--json")
+    assert "package acme-data has them too" in plan.text, plan.text
+
+
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     return make_root(tmp_path / "root")
