@@ -10,7 +10,7 @@ from ..errors import BadBundle, Reasons, UnknownPlugin, UsageError
 from ..packages.session import Session
 from ..plugin.archive import SUFFIXES
 from ..plugin.bundle import Bundle, opened
-from ..plugin.descriptor import DESCRIPTOR_NAME, parse_descriptor
+from ..plugin.descriptor import DESCRIPTOR_NAME, recorded_descriptor
 from ..plugin.library import Library
 from ..registry import store
 from ..registry.record import Record
@@ -129,8 +129,7 @@ def newest(bundles: Iterable[Bundle]) -> Dict[str, Bundle]:
 
 def installed_bundle(name: str, root: Path) -> Bundle:
     """Return the installed plugin ``name``, with the descriptor of its undo data."""
-    descriptor = parse_descriptor(store.read_undo_data(root, name).descriptor,
-                                  origin=f"the undo data of {name}")
+    descriptor = recorded_descriptor(store.read_undo_data(root, name))
     return Bundle(descriptor=descriptor, directory=None,
                   source=store.read_record(root, name).source, repo_files=(),
                   repository=None, keys=())

@@ -8,7 +8,7 @@ from typing import Dict, List, Mapping, Sequence, Tuple, Union
 from ..errors import NodePluginError, RecordError, UnknownPlugin
 from ..packages.session import Session
 from ..plugin.bundle import Bundle
-from ..plugin.descriptor import Descriptor, parse_descriptor
+from ..plugin.descriptor import Descriptor, recorded_descriptor
 from ..plugin.library import Library
 from ..policy.refusals import refuse_deployed
 from ..registry import store
@@ -132,6 +132,7 @@ def _offered(bundle: Bundle, records: Mapping[str, Record], session: Session,
     descriptor = bundle.descriptor
     context = Context(root=session.target.root, plugin=descriptor.name, files={}, run=run,
                       facts=facts_of(session, ()), live=session.target.booted,
+                      bundle_files=descriptor.files,
                       sealed=session.sealed)
     plugin_info = _info(
         _compared(_state(descriptor, "available", bundle.source), records), descriptor,
@@ -152,7 +153,7 @@ def _offered(bundle: Bundle, records: Mapping[str, Record], session: Session,
 def _recorded(record: Record, records: Mapping[str, Record], session: Session,
               problems: Tuple[str, ...]) -> PluginInfo:
     undo_data = store.read_undo_data(session.target.root, record.name)
-    descriptor = parse_descriptor(undo_data.descriptor, origin=f"the undo data of {record.name}")
+    descriptor = recorded_descriptor(undo_data)
     return replace(
         _info(_installed(record, problems), descriptor, record.nevras,
               tuple(f"{applied.kind} {applied.key} {applied.value} (before:"

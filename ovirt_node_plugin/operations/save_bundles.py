@@ -60,6 +60,9 @@ def _save(jobs: Sequence[Job], packages: Sequence[PackageChange], session: Sessi
         with explained(f"the repository of the bundle {bundle} cannot be made"):
             run(["createrepo_c", "--quiet", "--no-database", *_dated(repository), repository])
         (bundle / DESCRIPTOR_NAME).write_bytes(without_repos(job.bundle.descriptor.source_xml))
+        for name, content in job.bundle.descriptor.files.items():
+            (bundle / name).parent.mkdir(parents=True, exist_ok=True)
+            (bundle / name).write_bytes(content)
         if missing:
             yield (f"The bundle of plugin {job.name} lacks {', '.join(missing)}, which no"
                    " repository of this run offers.")

@@ -5,7 +5,7 @@ import contextlib
 import os
 import stat
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Iterator, List, Optional, Sequence, Tuple
 
@@ -16,11 +16,12 @@ from ..system.regular_files import NotRegular, TooLarge, read_regular
 from ..system.run import Runner
 from ..system.trees import walk
 from ..system.xml import parse_xml
+from .bundle_files import read_files
 from .descriptor import DESCRIPTOR_NAME, Descriptor, check_tool, parse_descriptor, read_descriptor
 from .repo_file import repo_ids
 
-_LAYOUT = (f"A bundle is a folder with {DESCRIPTOR_NAME} and .repo files, optionally repo/ and "
-           "keys/, or a tar of one.")
+_LAYOUT = (f"A bundle is a folder with {DESCRIPTOR_NAME} and .repo files, optionally repo/, "
+           "files/ and keys/, or a tar of one.")
 _CREATEREPO = "Run createrepo_c on the bundle's repo/ folder."
 _XML_BASE = "{http://www.w3.org/XML/1998/namespace}base"
 _KEY_START = b"-----BEGIN PGP PUBLIC KEY BLOCK-----"
@@ -85,6 +86,7 @@ def read_bundle(directory: Path, *, source: str) -> Bundle:
     _check_tree(directory, source)
     descriptor = read_descriptor(descriptor_path)
     check_tool(descriptor)
+    descriptor = replace(descriptor, files=read_files(directory, source=source))
     repo_files = repo_files_in(directory)
     _check_number(repo_files, ".repo files", source)
     _check_ids(descriptor, repo_ids(repo_files), source)

@@ -3,9 +3,9 @@ from __future__ import annotations
 
 import itertools
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, List, Optional, Tuple, Union
+from typing import TYPE_CHECKING, List, Mapping, Optional, Tuple, Union
 
 from .. import __version__
 from ..errors import BadBundle, DescriptorError
@@ -15,6 +15,7 @@ from ..system.rpm_version import VersionRange, compare
 from .settings import Setting, read_setting
 
 if TYPE_CHECKING:  # imported at run time only where XML is read
+    from ..registry.undo_data import UndoData
     from ..system.xml import XmlElement
 
 DESCRIPTOR_NAME = "node-plugin.xml"
@@ -64,7 +65,8 @@ class Install:
 class Descriptor:
     """The metadata of one plugin; optional texts are empty if absent.
 
-    ``settings`` are in document order; those with a condition are in a ``When``.
+    ``settings`` are in document order; those with a condition are in a ``When``. ``files``
+    are the files of the bundle that settings can name as sources, by ``files/NAME``.
     """
 
     schema_version: int
@@ -83,6 +85,7 @@ class Descriptor:
     excludes: Tuple[str, ...]
     settings: Tuple[Union[Setting, When], ...]
     source_xml: bytes
+    files: Mapping[str, bytes] = field(default_factory=dict, hash=False)
 
 
 def read_descriptor(path: Path) -> Descriptor:
@@ -120,6 +123,16 @@ def parse_descriptor(data: bytes, *, origin: str) -> Descriptor:
         _check_tool_of_root(document.root, origin)
     relaxng.raise_problems(problems, origin=origin, error=DescriptorError, hint=_SEE)
     return _descriptor(document.root, data)
+
+
+def recorded_descriptor(undo_data: UndoData) -> Descriptor:
+    """Return the descriptor of an installed plugin, with the files of its bundle.
+
+    Raises DescriptorError as ``parse_descriptor`` does.
+    """
+    descriptor = parse_descriptor(undo_data.descriptor,
+                                  origin=f"the undo data of {undo_data.name}")
+    return replace(descriptor, files=undo_data.files)
 
 
 def without_repos(data: bytes) -> bytes:

@@ -203,6 +203,11 @@ def _paths(root: XmlElement) -> Iterator[Problem]:
                     yield problem_at(
                         node, "expected an absolute path without '..', '.' or empty parts as "
                               f"{name} of <{node.tag}>, found {quoted(path)}")
+            source = node.get("source")
+            if source.startswith("files/") and not _is_plain(f"/{source}"):
+                yield problem_at(
+                    node, "expected the name of a file of the bundle without '..', '.' or empty"
+                          f" parts as source of <{node.tag}>, found {quoted(source)}")
 
 
 def _placed_files(root: XmlElement) -> Iterator[Problem]:

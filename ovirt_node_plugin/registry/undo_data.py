@@ -1,8 +1,8 @@
 """The changes of an install in a root, which a removal undoes."""
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Tuple
+from dataclasses import dataclass, field
+from typing import Mapping, Tuple
 
 from ..undo.changes import AppliedState
 
@@ -11,10 +11,11 @@ from ..undo.changes import AppliedState
 class UndoData:
     """The undo data of one installed plugin.
 
-    ``descriptor`` is the XML document as installed; ``folders`` are the registry's own
-    folders that were made for this plugin, relative to the root, which ``store.save`` fills
-    in. ``inventory`` is false for plugins installed by the first versions of this tool,
-    which wrote none.
+    ``descriptor`` is the XML document as installed, ``files`` are the files of the bundle that
+    its settings can name, so that they can be applied again without the bundle; ``folders`` are
+    the registry's own folders that were made for this plugin, relative to the root, which
+    ``store.save`` fills in. ``inventory`` is false for plugins installed by the first
+    versions of this tool, which wrote none.
     """
 
     name: str
@@ -22,6 +23,7 @@ class UndoData:
     state: AppliedState
     folders: Tuple[str, ...] = ()
     inventory: bool = False
+    files: Mapping[str, bytes] = field(default_factory=dict, hash=False)
 
     @property
     def private(self) -> bool:

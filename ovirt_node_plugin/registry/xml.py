@@ -8,7 +8,7 @@ import os
 import re
 import urllib.parse
 import zlib
-from typing import Dict, Optional, Tuple
+from typing import Dict, Mapping, Optional, Tuple
 
 from lxml import etree
 
@@ -110,6 +110,7 @@ def dump_undo_data(undo_data: UndoData) -> bytes:
     if undo_data.inventory:
         root.set("inventory", "yes")
     etree.SubElement(root, "descriptor").text = _pack(undo_data.descriptor)
+    _dump_files(root, undo_data.files)
     folders = etree.SubElement(root, "folders")
     for path in sorted(set(undo_data.folders)):
         _element(folders, "folder", path=_quote(path))
@@ -126,7 +127,7 @@ def dump_undo_data(undo_data: UndoData) -> bytes:
         for change in undo_data.state.factory:
             _dump_change(factory, change)
     data = _document(root)
-    content_bytes = len(undo_data.descriptor) + sum(
+    content_bytes = len(undo_data.descriptor) + sum(map(len, undo_data.files.values())) + sum(
         len(entry.content or b"") for change in undo_data.state.all_changes
         for entry in (change.before, change.after) if entry is not None)
     items = sum(1 + len(node.attrib) for node in root.iter())
@@ -138,6 +139,14 @@ def dump_undo_data(undo_data: UndoData) -> bytes:
                       hint="ovirt.plugins.d(5) has the limits. They hold what settings and"
                            " scriptlets change, not the files of packages.")
     return data
+
+
+def _dump_files(root: etree._Element, files: Mapping[str, bytes]) -> None:
+    if not files:
+        return
+    parent = etree.SubElement(root, "files")
+    for name, content in sorted(files.items()):
+        _element(parent, "file", name=name).text = _pack(content)
 
 
 def load_undo_data(data: bytes, *, origin: str) -> UndoData:
@@ -154,7 +163,8 @@ def load_undo_data(data: bytes, *, origin: str) -> UndoData:
             *(tuple(_load_change(node, source) for node in _inside(root, name))
               for name in ("effects", "factory"))),
         folders=tuple(_unquote(_get(node, "path")) for node in _inside(root, "folders")),
-        inventory=_get(root, "inventory") == "yes")
+        inventory=_get(root, "inventory") == "yes",
+        files={_get(node, "name"): _unpack(node, source) for node in _inside(root, "files")})
 
 
 def _setting(parent: etree._Element, applied: Applied) -> etree._Element:

@@ -46,6 +46,11 @@ BUNDLE_BYTES = 8 << 30
 BUNDLE_ENTRIES = 100_000
 BUNDLE_FILES = 100
 """The ``.repo`` files of a bundle, and its keys."""
+SOURCE_FILES = 200
+"""The files in ``files/`` of a bundle, which are kept in the undo data."""
+SOURCE_FILE_BYTES = MIB
+SOURCE_FILES_BYTES = 8 * MIB
+"""The files in ``files/`` of a bundle together."""
 KEY_BYTES = 4 * MIB
 """A file of public keys."""
 CHECKSUM_LIST_BYTES = 4 * MIB

@@ -135,7 +135,8 @@ def test_every_element_of_the_registry_is_explained(schema: str, title: str) -> 
     """Except those that only contain a list of other elements."""
     found, known = explained_elements(REGISTRY, title), declared(schema)
     text = manpages.prose(manpages.section(REGISTRY, title))
-    assert set(known) - set(found) <= {"repos", "packages", "settings", "folders", "together"}
+    assert set(known) - set(found) <= {
+        "repos", "packages", "settings", "folders", "files", "together"}
     assert set(found) <= set(known)
     for name, attributes in known.items():
         named = {attribute for attribute in attributes if re.search(rf"\b{attribute}\b", text)}

@@ -73,6 +73,7 @@ def contexts_of(active: Sequence[Bundle], shares: Mapping[str, Set[str]], books:
                  for path in files.get(nevra) or session.files(nevra)
                  if path not in leavable.sizes}
         contexts.append(Context(root=books.root, plugin=name, files=paths, run=run, facts=facts,
+                                bundle_files=bundle.descriptor.files,
                                 leavable=leavable, live=is_booted(books.root),
                                 sealed=session.sealed))
     return kernel_fits.with_module_fits(contexts, packages, session.rpm_files())

@@ -10,7 +10,7 @@ from ...packages.claims import Claim, Claims
 from ...packages.request import Request
 from ...packages.session import PackageChange, Session
 from ...plugin.bundle import Bundle
-from ...plugin.descriptor import Install, parse_descriptor
+from ...plugin.descriptor import Install, recorded_descriptor
 from ..model.books import Books
 
 Again = Mapping[str, Mapping[str, str]]
@@ -72,8 +72,7 @@ def _claims(plugins: Sequence[str], books: Books) -> Claims:
            for nevra in books.records[name].nevras}
     claims: Dict[str, Claim] = {}
     for nevra, others in books.claims_of_others(plugins).items():
-        descriptors = [parse_descriptor(books.undo_data[name].descriptor,
-                                        origin=f"the undo data of {name}")
+        descriptors = [recorded_descriptor(books.undo_data[name])
                        for name in others if nevra in own]
         claims[nevra] = Claim(
             plugins=others, shared=nevra in own,

@@ -111,7 +111,8 @@ class Context:
     the modules among ``files``, as far as that is known. ``sealed`` is true if programs of
     a root that is not running are isolated from this machine. ``earlier`` are settings of the
     plugin in another root, whose accounts get the same numbers if they can. ``persistent`` are
-    the absolute paths that the plugin keeps over new images.
+    the absolute paths that the plugin keeps over new images. ``bundle_files`` are the files of
+    its bundle, by ``files/NAME``.
     """
 
     root: Path
@@ -126,6 +127,7 @@ class Context:
     sealed: bool = True
     earlier: Sequence[Applied] = ()
     persistent: Sequence[str] = ()
+    bundle_files: Mapping[str, bytes] = field(default_factory=dict)
 
     def in_root(self, *words: str, stdin: bytes = b"") -> str:
         """Run a program of the root in it, and return its standard output.

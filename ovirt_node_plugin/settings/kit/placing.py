@@ -6,9 +6,13 @@ import stat
 from pathlib import Path
 
 from ...errors import Refused
+from ...plugin.bundle_files import is_bundle_file
 from ...system.entries import read_entry, write_atomic
 from ...system.paths import relative_inside, resolve_inside
+from ...system.words import first_names
 from .model import Context, Wanted
+
+_MOST_NAMES = 10
 
 
 def place_file(root: Path, folder: str, name: str, data: bytes, *, mode: int) -> None:
@@ -26,8 +30,12 @@ def place_file(root: Path, folder: str, name: str, data: bytes, *, mode: int) ->
 
 
 def check_source(wanted: Wanted, source: str, ctx: Context) -> None:
-    """Raise Refused unless ``source`` is a regular file of a package of the plugin."""
+    """Raise Refused unless ``source`` is a regular file of a package, or one of the bundle."""
     subject = f"plugin {ctx.plugin} wants to {wanted.text}, but"
+    if is_bundle_file(source):
+        if source not in ctx.bundle_files:
+            raise _missing_in_bundle(subject, ctx)
+        return
     mode = ctx.brings(source)
     if mode is None:
         raise Refused(f"{subject} none of the plugin's packages brings that file",
@@ -35,6 +43,12 @@ def check_source(wanted: Wanted, source: str, ctx: Context) -> None:
     if mode and not stat.S_ISREG(mode):
         raise Refused(f"{subject} that is not a regular file in the plugin's packages",
                       hint="Its vendor has to name the file itself as the source.")
+
+
+def _missing_in_bundle(subject: str, ctx: Context) -> Refused:
+    names = first_names(sorted(ctx.bundle_files), _MOST_NAMES)
+    return Refused(f"{subject} its bundle has no such file; it has {names or 'no files/'}",
+                   hint="Its vendor has to correct the source, or add the file.")
 
 
 def check_place(wanted: Wanted, place: str, ctx: Context, *, installed: bool) -> None:
@@ -65,7 +79,10 @@ def refuse_others(wanted: Wanted, path: str, ctx: Context) -> None:
 
 
 def read_source(wanted: Wanted, source: str, ctx: Context) -> bytes:
-    """Return the content of the source; refuse a link, which could show another file."""
+    """Return the content of a source; refuse a link of a package, which could show another file.
+    """
+    if is_bundle_file(source):
+        return ctx.bundle_files[source]
     entry = read_entry(ctx.root, source)
     if entry is None or entry.kind != "file" or entry.content is None:
         raise Refused(

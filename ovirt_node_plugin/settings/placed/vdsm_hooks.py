@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Sequence, Tuple
 
 from ...errors import Refused
+from ...plugin.bundle_files import is_bundle_file
 from ...plugin.settings import Setting, VdsmHook
 from ...plugin.vdsm_points import STATUS_IGNORED
 from ...system.entries import read_entry
@@ -31,7 +32,8 @@ class VdsmHooks:
             return ()
         key = f"{item.point}/{item.order:02d}_{item.name}"
         return (Wanted(kind=self.name, key=key, value=item.source,
-                       text=f"install VDSM hook {key} from {item.source}", item=item),)
+                       text=f"install VDSM hook {key} from {item.source}{_unsigned(item.source)}",
+                       item=item),)
 
     def check(self, wanted: Wanted, ctx: Context, *, installed: bool) -> None:
         """Refuse a root without VDSM, a source that no package has, and an existing hook."""
@@ -83,6 +85,11 @@ KIND = VdsmHooks()
 def _place(key: str) -> Tuple[str, str]:
     point, _, name = key.partition("/")
     return f"{VDSM_HOOKS}/{point}", name
+
+
+def _unsigned(source: str) -> str:
+    """Return what the plan says of code that no package contains."""
+    return " (code of the bundle, which no signature covers)" if is_bundle_file(source) else ""
 
 
 def _operation(point: str) -> str:

@@ -118,7 +118,7 @@ def test_optional_elements_may_be_absent_and_the_order_is_free() -> None:
     ('"debug=1 mode=fast"', r'"a\"', "no backslash"),
     ('order="50"', 'order="5"', "expected two digits, 00 to 99 as order of <vdsm-hook>"),
     ('name="storage"', 'name="a/b"', "expected a hook's name"),
-    ('source="/usr', 'source="usr', "expected an absolute path as source"),
+    ('source="/usr', 'source="usr', "expected an absolute path, or files/NAME"),
     ("<settings>", "<settings>text", "x.xml:28:3: expected no text in <settings>, found 'text'"),
     ("<settings>", '<settings><a:b xmlns:a="urn:x"/>', "found <b> of the namespace 'urn:x'"),
     ("node-plugin schema", 'node-plugin xmlns="urn:x" schema', "expected <node-plugin>"),

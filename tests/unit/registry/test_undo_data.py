@@ -29,7 +29,8 @@ def undo_data(*changes: Change, effects: tuple[Change, ...] = (),
     setting = Applied(kind="service", key="a.service", value="enabled", before="disabled",
                       changes=changes)
     return UndoData("foo", b"<node-plugin>\xc3\xa4</node-plugin>",
-                    AppliedState((setting,), effects, factory), ("etc/ovirt.plugins.d",))
+                    AppliedState((setting,), effects, factory), ("etc/ovirt.plugins.d",),
+                    files={"files/a": b"\x00\xff", "files/b/c": b""})
 
 
 FOLDER = Entry("dir", 0o755, 0, 0)

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Container, List, Mapping, Sequence, Tuple
 
@@ -89,6 +90,32 @@ def test_a_file_is_copied_to_its_folder_and_removed(root: Path, element: str, na
     assert changed_paths(apply_all([item], ctx)) == []
     do_revert(plan_revert(applied, Ledger(), root), ctx)
     assert differences(before, tree(root)) == []
+
+
+@every_placement
+def test_a_file_of_the_bundle_is_copied_and_removed_like_one_of_a_package(
+        root: Path, element: str, name: str, unit: str, place: str, text: str) -> None:
+    before = tree(root)
+    ctx = replace(context(root), bundle_files={"files/a": text.encode()})
+    item = KINDS[element].wanted(PlacedFile(element, "files/a", name, unit), ctx)[0]
+    checking.check([item], ctx, others={})
+    applied = apply_all([item], ctx)
+    assert (root / place).read_text() == text
+    assert kinds.verify(applied, context(root)) == ()
+    (root / place).write_text("changed\n")
+    assert f"/{place}" in problem_texts(applied, context(root))[0]
+    (root / place).write_text(text)
+    do_revert(plan_revert(applied, Ledger(), root), ctx)
+    assert differences(before, tree(root)) == []
+
+
+def test_a_missing_file_of_the_bundle_is_refused_with_those_that_it_has(root: Path) -> None:
+    for files, message in (({}, "has no such file; it has no files/"),
+                           ({"files/b": b"", "files/c": b""}, "it has files/b, files/c")):
+        ctx = replace(context(root), bundle_files=files)
+        item = KINDS["tmpfiles"].wanted(PlacedFile("tmpfiles", "files/a", "a.conf", ""), ctx)[0]
+        with pytest.raises(Refused, match=message):
+            checking.check([item], ctx, others={})
 
 
 @every_placement

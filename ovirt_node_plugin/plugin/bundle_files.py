@@ -1,0 +1,72 @@
+"""Read the folder ``files/`` of a bundle, whose files can be sources of settings."""
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Dict
+
+from ..errors import BadBundle
+from ..system.limits import SOURCE_FILE_BYTES, SOURCE_FILES, SOURCE_FILES_BYTES
+from ..system.regular_files import NotRegular, TooLarge, read_regular
+from ..system.trees import walk
+from ..system.words import printable
+
+FOLDER = "files"
+# as in the definition bundle-file of schema/node-plugin.rng
+_NAME = re.compile(r"files(/[A-Za-z0-9._+@:\-]+)+")
+_MOST_CHARACTERS = 200
+
+
+def is_bundle_file(source: str) -> bool:
+    """Return whether the source of a setting is a file of the bundle, not one of a package."""
+    return not source.startswith("/")
+
+
+def read_files(directory: Path, *, source: str) -> Dict[str, bytes]:
+    """Return the content of each file in the folder ``files/`` of a bundle, by ``files/NAME``.
+
+    ``directory`` is the bundle's folder, ``source`` its name in messages. Names are ASCII, so
+    that no two of them look alike. The result is empty without that folder.
+
+    Raises BadBundle for links, special files, other names, and files beyond the limits.
+    """
+    folder = directory / FOLDER
+    if not os.path.lexists(folder):
+        return {}
+    if folder.is_symlink() or not folder.is_dir():
+        raise BadBundle(f"{source}: {FOLDER} is not a folder")
+    files: Dict[str, bytes] = {}
+    size_bytes = 0
+    for entry in walk(folder, error=BadBundle):
+        name = os.path.relpath(entry.path, directory)
+        _check_name(name, source)
+        if entry.is_dir(follow_symlinks=False):
+            continue
+        files[name] = _read(Path(entry.path), f"{source}: {name}")
+        size_bytes += len(files[name])
+        if len(files) > SOURCE_FILES or size_bytes > SOURCE_FILES_BYTES:
+            raise BadBundle(
+                f"{source}: {FOLDER}/ has more than {SOURCE_FILES} files, or"
+                f" {SOURCE_FILES_BYTES} bytes",
+                hint="It is for configuration. Put other files into a package.")
+    return files
+
+
+def _check_name(name: str, source: str) -> None:
+    if not _NAME.fullmatch(name) or len(name) > _MOST_CHARACTERS:
+        raise BadBundle(
+            f"{source}: the name {printable(name[:_MOST_CHARACTERS])!r} is not allowed in"
+            f" {FOLDER}/", hint=f"Use letters, digits and . _ + @ : - only, and at most"
+                                f" {_MOST_CHARACTERS} characters.")
+
+
+def _read(path: Path, shown: str) -> bytes:
+    try:
+        return read_regular(path, max_bytes=SOURCE_FILE_BYTES)
+    except (NotRegular, TooLarge) as exc:
+        raise BadBundle(f"{shown} is {exc.strerror}",
+                        hint=f"{FOLDER}/ has regular files of at most {SOURCE_FILE_BYTES} bytes.",
+                        ) from exc
+    except OSError as exc:
+        raise BadBundle(f"{shown} cannot be read: {exc.strerror}") from exc
