@@ -10,6 +10,8 @@ import pytest
 
 from ovirt_node_plugin.errors import CommandError, Drifted, Refused, SeveralReasons
 from ovirt_node_plugin.plugin.settings import (
+    CaCertificate,
+    DracutModule,
     FirewallPort,
     FirewallService,
     Group,
@@ -54,6 +56,7 @@ from ovirt_node_plugin.undo.changes import (
     put_back,
 )
 from tests.support.applied import apply_all
+from tests.support.setting_elements import elements_of, schema_elements
 from tests.support.settings_root import (
     KERNEL,
     MODULES,
@@ -75,6 +78,7 @@ from tests.support.settings_root import (
     write_module,
     write_unit,
 )
+from tests.support.trust_root import ACME, add_trust
 
 WANTS = "etc/systemd/system/multi-user.target.wants"
 SOCKETS = "etc/systemd/system/sockets.target.wants"
@@ -556,7 +560,8 @@ class RandomPlugins:
         files = [write_unit(self.root, f"{name}.service", also=self.random.choice(
                     ["", f"{name}.socket", "shared.socket"])),
                  write_unit(self.root, f"{name}.socket"),
-                 write_file(self.root, f"usr/share/{name}.py", f"# {name}\n")]
+                 write_file(self.root, f"usr/share/{name}.py", f"# {name}\n"),
+                 write_file(self.root, f"usr/share/{name}.pem", ACME)]
         if self.random.random() < 0.4:
             files.append(write_module(self.root, f"m_{name}"))
         return files
@@ -580,8 +585,13 @@ class RandomPlugins:
         return changes
 
     def _random_settings(self, name: str, files: Sequence[str]) -> List[Setting]:
+        possible = self.possible_settings(name, files)
+        return self.random.sample(possible, self.random.randrange(1, 8))
+
+    def possible_settings(self, name: str, files: Sequence[str]) -> List[Setting]:
+        """Return settings of every kind, some of them with random values."""
         module = self.random.choice(["isv_a", "isv_b"])
-        possible: List[Setting] = [
+        return [
             Service(f"{name}.service", self.random.choice(["enabled", "disabled", "masked"])),
             Service("shared.service", "enabled"), Service("shared.socket", "enabled"),
             Service("sshd.service", "disabled"), Service(f"{name}.socket", "enabled"),
@@ -591,7 +601,10 @@ class RandomPlugins:
             VdsmHook("after_vm_destroy", 50, name, files[2]),
             PlacedFile("udev-rules", files[2], f"{self.random.choice([name, 'shared'])}.rules"),
             PlacedFile("tmpfiles", files[2], f"{name}.conf"),
+            PlacedFile("multipath-config", files[2], f"{name}.conf"),
+            PlacedFile("logrotate", files[2], self.random.choice([name, "shared"])),
             PlacedFile("unit-drop-in", files[2], f"{name}.conf", "sshd.service"),
+            CaCertificate(files[3], f"{name}.pem"), DracutModule("isv"),
             KernelArgument("intel_iommu", "on", present=True, repeat=False),
             KernelArgument("quiet", "", present=False, repeat=False),
             KernelArgument("console", self.random.choice(["ttyS1", "ttyS2"]), present=True,
@@ -606,7 +619,13 @@ class RandomPlugins:
             FirewallPort(self.random.choice(["5989", "5900-6000", "5950-6050"]), "tcp", ""),
             FirewallService("cim", self.random.choice(["", "internal"]),
                             (("5989", "tcp"),)[:self.random.randrange(2)])]
-        return self.random.sample(possible, self.random.randrange(1, 8))
+
+
+def test_random_plugins_have_settings_of_every_kind(root: Path) -> None:
+    """Those of SELinux, which need a policy, have a random test of their own."""
+    possible = RandomPlugins(root, 0).possible_settings("p", ["/a", "/b", "/c", "/d"])
+    assert elements_of(possible) == {
+        name for name in schema_elements() if not name.startswith("selinux-")}
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -618,6 +637,10 @@ def test_random_installs_upgrades_and_removals_leave_the_tree_unchanged(
     write_file(root, "boot/loader/entries/a.conf", "title a\noptions intel_iommu=off  quiet\n")
     make_firewall(root)
     write_file(root, "usr/bin/dracut", "#!/bin/sh\n")
+    write_file(root, "usr/lib/dracut/modules.d/90isv/module-setup.sh", "#!/bin/sh\n")
+    script = add_trust(root) / "usr/bin/update-ca-trust"
+    # the format of Java contains the time
+    script.write_text(script.read_text().replace(" java-cacerts:java/cacerts", ""))
     write_file(root, "etc/group", "root:x:0:\nkvm:x:36:\n")
     before = tree(root)
     plugins = RandomPlugins(root, seed)

@@ -30,6 +30,7 @@ from tests.support.custom_plugins import UNSIGNED, make_plugin
 from tests.support.dnf_runner import Dnf
 from tests.support.full_host import full_host_root
 from tests.support.selinux_root import MODULE, POLICY, POLICY_FOLDER, STORE, add_policy
+from tests.support.setting_elements import elements_of, schema_elements
 from tests.support.settings_root import (
     RecordingRunner,
     context,
@@ -222,13 +223,19 @@ def test_random_plugins_are_undone_in_any_order(root: Path, seed: int) -> None:
     pool: Sequence[Setting] = (*ALL_SETTINGS[2:4], SelinuxBoolean("use_net", "on"), *(
         SelinuxPort("http_port_t", str(port), "udp") for port in range(5)), *(
         SelinuxFileContext("bin_t", f"/opt/{name}(/.*)?", "") for name in "abc"))
+    names = ("one", "two", "three")
+    own = {name: SelinuxModule(write_file(root, f"opt/{name}.cil", f"(type {name}_t)"), name)
+           for name in names}
+    assert elements_of([*pool, *own.values()]) == {
+        name for name in schema_elements() if name.startswith("selinux-")}
     semanage(root, "port -a -t ssh_port_t -p udp 3")
     semanage(root, "port -m -t http_port_t -p udp 3")
     run(["chroot", root, "semodule", "-n", "-B"])
     before = policy_state(root)
     applied_by_plugin: AppliedByPlugin = {}
-    for name in ("one", "two", "three"):
-        install(root, name, applied_by_plugin, *rng.sample(pool, 6))
+    for name in names:
+        install(root, name, applied_by_plugin, *rng.sample([*pool, own[name]], 6),
+                files=[own[name].source])
         if rng.random() < 0.3:
             revert_settings(root, rng.choice(sorted(applied_by_plugin)), applied_by_plugin)
     for name in rng.sample(sorted(applied_by_plugin), len(applied_by_plugin)):
