@@ -12,6 +12,7 @@ from ..plugin.archive import SUFFIXES
 from ..plugin.bundle import Bundle, opened
 from ..plugin.descriptor import DESCRIPTOR_NAME, recorded_descriptor
 from ..plugin.library import Library
+from ..plugin.other_operands import SUFFIXES as OTHER_SUFFIXES
 from ..registry import store
 from ..registry.record import Record
 from ..system.rpm_version import compare
@@ -26,7 +27,8 @@ def open_named(words: Sequence[str], library: Library, stack: contextlib.ExitSta
 
     They stay open until ``stack`` is closed. Returns them, and the words to be searched in
     the metadata of repositories: what is not in the library, and patterns. A word is a path
-    if it has a slash, ends like an archive, or is a folder with a descriptor.
+    if it has a slash, ends like an archive, is a folder with a descriptor, or a
+    file that ends like an RPM, an ISO or another operand that is no bundle.
 
     Raises UsageError and BadBundle, or SeveralReasons for several words.
     """
@@ -170,9 +172,13 @@ def _version_of(bundle: Bundle) -> Plugin:
 
 
 def is_path(word: str) -> bool:
-    """Return whether a word of the command line is the path of a bundle, and not a name."""
+    """Return whether a word of the command line is a path, and not a name.
+
+    It need not be that of a bundle: an RPM is a path too.
+    """
     return ("/" in word or word in (".", "..") or word.endswith(tuple(SUFFIXES))
-            or os.path.isfile(os.path.join(word, DESCRIPTOR_NAME)))
+            or os.path.isfile(os.path.join(word, DESCRIPTOR_NAME))
+            or word.lower().endswith(OTHER_SUFFIXES) and os.path.isfile(word))
 
 
 def _refuse_other_name(name: str, bundle: Bundle) -> None:
@@ -202,6 +208,10 @@ def _unknown(name: str, session: Session, problems: Sequence[str]) -> UnknownPlu
     where = ("the metadata of the enabled repositories (" + ", ".join(enabled) + ")" if enabled
              else "any repository, since none is enabled in this run")
     text = f"there is no plugin {name}: not a path, not in the library, not in {where}"
+    if os.path.isdir(name):
+        problems = [*problems, f"The folder {name} here is no bundle: it has no {DESCRIPTOR_NAME}."]
+    elif os.path.isfile(name):
+        problems = [*problems, f"There is a file of that name here; its path is ./{name}"]
     return UnknownPlugin("\n".join([text, *problems]),
                          hint="Give the path of its bundle, or name its repository with"
                               " --enablerepo=ID.")

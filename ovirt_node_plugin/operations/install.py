@@ -105,16 +105,13 @@ def _plan(bundles: Sequence[Bundle], session: Session, *, run: Runner,
         notes = [*majors.check(target)]
         solution = solving.solve(active, books, session, again=again)
         packages = session.fetch(solution.packages, download=download)
-        facts = requirements.facts_of(session, packages, books)
-        leaving = leaving_out.LeavingOut(
-            active, solution.shares, Arrivals(packages, target.root, solution.shares), books,
-            session, facts)
+        leaving = leaving_out.LeavingOut(active=active, shares=solution.shares,
+                                         packages=packages, books=books, session=session)
     arrivals = leaving.unpacked()
     _check_packages(active, packages, arrivals, books, session, reasons)
     with reasons.ending():
         contexts = earlier_accounts.with_earlier(planned_jobs.contexts_of(
-            active, solution.shares, books, session, packages, leaving, facts, run),
-            accounts_from)
+            active, solution.shares, books, session, packages, leaving, run), accounts_from)
         jobs, revert = planned_jobs.jobs_of(active, actions, books, contexts, solution.shares,
                                             session, reasons)
     jobs = tuple(replace(job, origin=origins.origin_of(

@@ -18,10 +18,9 @@ from ..system.trees import walk
 from ..system.xml import parse_xml
 from .bundle_files import read_files
 from .descriptor import DESCRIPTOR_NAME, Descriptor, check_tool, parse_descriptor, read_descriptor
+from .other_operands import LAYOUT, no_descriptor, not_a_bundle
 from .repo_file import repo_ids
 
-_LAYOUT = (f"A bundle is a folder with {DESCRIPTOR_NAME} and .repo files, optionally repo/, "
-           "files/ and keys/, or a tar of one.")
 _CREATEREPO = "Run createrepo_c on the bundle's repo/ folder."
 _XML_BASE = "{http://www.w3.org/XML/1998/namespace}base"
 _KEY_START = b"-----BEGIN PGP PUBLIC KEY BLOCK-----"
@@ -61,7 +60,10 @@ def opened(path: Path, *, run: Runner = programs.run) -> Iterator[Bundle]:
         yield read_bundle(absolute, source=str(absolute))
         return
     if not stat.S_ISREG(mode):
-        raise BadBundle(f"{path} is neither a folder nor a file", hint=_LAYOUT)
+        raise BadBundle(f"{path} is neither a folder nor a file", hint=LAYOUT)
+    other = not_a_bundle(absolute, str(absolute))
+    if other is not None:
+        raise other
     from . import archive  # here, because most dnf runs read no archive
 
     with tempfile.TemporaryDirectory(prefix="node-plugin-",
@@ -82,7 +84,7 @@ def read_bundle(directory: Path, *, source: str) -> Bundle:
     directory = directory.absolute()
     descriptor_path = directory / DESCRIPTOR_NAME
     if not os.path.lexists(descriptor_path):
-        raise BadBundle(f"{source} is not a bundle: it has no {DESCRIPTOR_NAME}", hint=_LAYOUT)
+        raise no_descriptor(directory, source)
     _check_tree(directory, source)
     descriptor = read_descriptor(descriptor_path)
     check_tool(descriptor)

@@ -5,28 +5,31 @@ import os
 from typing import Collection, Dict, Iterable, List, Mapping, Sequence, Set
 
 from ...packages.headers import PackedFile
-from ...packages.session import Session
+from ...packages.session import PackageChange, Session
 from ...plugin.bundle import Bundle
 from ...plugin.settings import LeaveOut
 from ...settings.engine import selection
-from ...settings.kit.model import Facts, KeepReason, Leavable
+from ...settings.kit.model import KeepReason, Leavable
 from ...settings.placed import leave_out
 from ...system.nevra import name_of
 from ...system.trees import folders_above
 from ..model.books import Books
 from ..model.jobs import Job
+from . import requirements
 from .arriving import Arrivals
 
 
 class LeavingOut:
     """What the plugins of one installation may leave out.
 
-    ``arrivals`` are all files of the packages, ``shares`` the NEVRAs of each plugin of the run.
+    ``packages`` are those of the transaction, ``shares`` the NEVRAs of each plugin of the run.
+    ``facts`` are those about the root by which settings apply.
     """
 
     def __init__(self, active: Sequence[Bundle], shares: Mapping[str, Collection[str]],
-                 arrivals: Arrivals, books: Books, session: Session, facts: Facts) -> None:
-        self._arrivals = arrivals
+                 packages: Sequence[PackageChange], books: Books, session: Session) -> None:
+        self.facts = requirements.facts_of(session, packages, books)
+        self._arrivals = arrivals = Arrivals(packages, session.target.root, shares)
         self._session = session
         self._claimed = set(books.claims)
         self._packages: Dict[str, Collection[str]] = {
@@ -37,7 +40,7 @@ class LeavingOut:
             for name in books.records}
         for bundle in active:
             self._globs[bundle.descriptor.name] = [
-                item.files for item in selection.met(bundle.descriptor, facts)
+                item.files for item in selection.met(bundle.descriptor, self.facts)
                 if isinstance(item, LeaveOut)]
         known = set(map(name_of, self._claimed))
         # A package that a host had before, and that a plugin only upgrades, is not its own.

@@ -12,7 +12,7 @@ from ...settings.engine import checking, selection
 from ...settings.engine.kinds import in_order
 from ...settings.engine.revert import Revert
 from ...settings.engine.upgrade import plan_upgrades
-from ...settings.kit.model import Context, Facts
+from ...settings.kit.model import Context
 from ...settings.modules import module_index
 from ...settings.placed import persistent_paths
 from ...system.rpm_version import compare
@@ -59,7 +59,7 @@ def _action(bundle: Bundle, books: Books, session: Session) -> str:
 
 def contexts_of(active: Sequence[Bundle], shares: Mapping[str, Set[str]], books: Books,
                 session: Session, packages: Sequence[PackageChange], leaving: LeavingOut,
-                facts: Facts, run: Runner) -> List[Context]:
+                run: Runner) -> List[Context]:
     """Return for each plugin what its settings are checked against, in the order of ``active``.
 
     ``shares`` are the NEVRAs of each plugin.
@@ -72,8 +72,8 @@ def contexts_of(active: Sequence[Bundle], shares: Mapping[str, Set[str]], books:
         paths = {path: 0 for nevra in shares[name]
                  for path in files.get(nevra) or session.files(nevra)
                  if path not in leavable.sizes}
-        contexts.append(Context(root=books.root, plugin=name, files=paths, run=run, facts=facts,
-                                bundle_files=bundle.descriptor.files,
+        contexts.append(Context(root=books.root, plugin=name, files=paths, run=run,
+                                facts=leaving.facts, bundle_files=bundle.descriptor.files,
                                 leavable=leavable, live=is_booted(books.root),
                                 sealed=session.sealed))
     return kernel_fits.with_module_fits(contexts, packages, session.rpm_files())
