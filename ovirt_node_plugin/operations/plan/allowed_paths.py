@@ -9,6 +9,7 @@ from typing import List, Sequence, Tuple
 
 from ...config import Config
 from ...errors import DisputedFile, OutsideRoot, PathsRefused
+from ...policy import other_places
 from ...policy.path_rules import PathPolicy, PathRule, built_in, read_rules
 from ...settings.modules import kernel_modules
 from ...settings.modules.module_index import module_name
@@ -86,8 +87,7 @@ def check(jobs: Sequence[Job], arrivals: Arrivals, target: Target,
                    f"plugins {', '.join(names)} bring")
         raise PathsRefused(
             "\n  ".join([f"{subject} files outside the allowed paths:", *listed(outside)]),
-            hint="Ask the vendor to put them elsewhere, or allow those paths in"
-                 f" {config.path_lists[0]}; see ALLOWED PATHS in dnf-node-plugin(8).",
+            hint=other_places.hint((file.path for file in outside), config.path_lists[0]),
             files=outside)
     return outside
 
