@@ -10,7 +10,7 @@ from .services import KIND
 
 FOLDERS = ("etc/systemd/system", "usr/lib/systemd/system", "lib/systemd/system")
 # Types of unit that run; a scriptlet or the administrator may have started one
-_STARTED = (".service", ".socket", ".timer", ".path", ".mount")
+_STARTED = (".service", ".socket", ".timer", ".path", ".mount", ".automount", ".slice")
 
 
 def expect(paths: Iterable[str], ctx: Context) -> None:

@@ -56,6 +56,8 @@ def settings(text: str) -> Tuple[Union[Setting, When], ...]:
      ' package-min="9" package-max="10"><service name="a.timer" state="enabled"/></when>',
      When("node", ("x86_64", "aarch64"), VersionRange("4.5", "4.6"), "libvirt",
           VersionRange("9", "10"), (Service("a.timer", "enabled"),))),
+    *((f'<service name="a.{kind}" state="enabled"/>', Service(f"a.{kind}", "enabled"))
+      for kind in ("service", "socket", "timer", "path", "target", "mount", "automount", "slice")),
     ('<when target="host"/>', When("host")),
 ])
 def test_a_setting_is_read(text: str, expected: Union[Setting, When]) -> None:

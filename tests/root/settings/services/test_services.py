@@ -144,6 +144,39 @@ def test_aliases_and_units_of_the_same_plugin_are_enabled(root: Path) -> None:
     assert differences(before, tree(root)) == []
 
 
+@pytest.mark.parametrize(("unit", "install", "link"), [
+    ("srv-acme.automount", "WantedBy=remote-fs.target",
+     "remote-fs.target.wants/srv-acme.automount"),
+    ("srv-acme.mount", "RequiredBy=remote-fs.target",
+     "remote-fs.target.requires/srv-acme.mount"),
+    ("acme.path", "WantedBy=paths.target\nAlias=spool.path", "spool.path"),
+    ("acme.slice", "WantedBy=slices.target", "slices.target.wants/acme.slice"),
+    ("acme@eth0.timer", "WantedBy=timers.target", "timers.target.wants/acme@eth0.timer"),
+    ("acme@.path", "WantedBy=paths.target\nDefaultInstance=a",
+     "paths.target.wants/acme@a.path"),
+])
+def test_units_of_each_type_are_enabled_verified_and_restored(
+        root: Path, unit: str, install: str, link: str) -> None:
+    template = unit.replace("@eth0.", "@.")
+    ctx = context(root, files=[write_unit_with_install(root, template, install)])
+    before = tree(root)
+    item = service(unit, "enabled", ctx)
+    checking.check([item], ctx, others={})
+    applied = apply_all([item], ctx)
+    assert (root / "etc/systemd/system" / link).is_symlink()
+    assert kinds.verify(applied, ctx) == ()
+    undo(plan_revert(applied, Ledger(), root), ctx)
+    assert differences(before, tree(root)) == []
+
+
+def test_a_template_without_an_instance_is_refused(root: Path) -> None:
+    ctx = context(root, files=[write_unit_with_install(
+        root, "acme@.path", "WantedBy=paths.target")])
+    with pytest.raises((Refused, CommandError)) as caught:
+        apply_all([service("acme@.path", "enabled", ctx)], ctx)
+    assert "acme@.path" in str(caught.value)
+
+
 def test_applying_twice_changes_nothing(root: Path) -> None:
     ctx = context(root)
     items = [service("sshd.service", "masked", ctx)]
