@@ -78,7 +78,7 @@ def _iso(merge: Merge, rehearsal: Rehearsal) -> Iterator[str]:
 
 def _arguments(codes: Iterable[str], new: iso_boot.IsoBoot) -> str:
     """Return the line on kernel arguments, which ``codes`` change, in boot configurations."""
-    arguments = ", ".join(decode(code).token for code in codes)
+    arguments = ", ".join(decode(code).word for code in codes)
     if new.changed:
         return f"Kernel arguments ({arguments}) are also changed in {', '.join(new.changed)}."
     if any(configuration.entries for configuration in new.configurations):

@@ -234,6 +234,12 @@ _VERITY = re.compile(r"(?:\w+\.)*(?:root|usr)hash(?:sig)?|(?:rd\.)?systemd\.veri
 _STARTING = re.compile(r"(?:rd\.)?(?:systemd\.(?:run(?:_.*)?|unit|wants|debug_shell)|break)")
 
 
+def _is_of_the_image(name: str) -> bool:
+    """Return whether a kernel argument, with ``_`` for ``-``, is the image's own."""
+    return name in _OWN_ARGUMENTS or any(
+        pattern.fullmatch(name) for pattern in (_VERITY, _STARTING))
+
+
 def _kernel_arguments(root: XmlElement) -> Iterator[Problem]:
     """Check that no argument is the image's own, and that those of one name agree."""
     for settings, seen in _together(root):
@@ -243,10 +249,11 @@ def _kernel_arguments(root: XmlElement) -> Iterator[Problem]:
                              f"{DESCRIPTOR_ARGUMENTS} <kernel-argument>, found {len(arguments)}")
         for node in arguments:
             name = node.get("name").replace("-", "_")  # equal for the kernel
-            if name in _OWN_ARGUMENTS or any(
-                    pattern.fullmatch(name) for pattern in (_VERITY, _STARTING)):
-                yield problem_at(node, "expected an argument that is not the image's own, "
-                                       f"found {node.get('name')}")
+            # readers that ignore quotes take the words of a value for arguments
+            for word in (node.get("name"), *node.get("value").split(" ")[1:]):
+                if _is_of_the_image(word.partition("=")[0].replace("-", "_")):
+                    yield problem_at(node, "expected an argument that is not the image's own, "
+                                           f"found {word}")
             if node.get("repeat") == "yes" and (
                     node.get("state") == "absent" or not node.get("value")):
                 yield problem_at(node, "expected a value, and no state=\"absent\", beside "
@@ -270,6 +277,7 @@ def _command_line_length(root: XmlElement) -> Iterator[Problem]:
                      if node.get("state") != "absent"]
         length = len(" ".join(f"{node.get('name')}={node.get('value')}".rstrip("=")
                               for node in arguments))
+        length += 2 * sum(" " in node.get("value") for node in arguments)  # for the quotes
         if length > COMMAND_LINE_CHARACTERS:
             yield problem_at(arguments[0], f"expected at most {COMMAND_LINE_CHARACTERS} characters"
                              f" of <kernel-argument> together, found {length}")

@@ -214,7 +214,7 @@ def _write_arguments(layer: Layer, root: Path, names: Iterable[str], boot: Path)
     entries = entries_of(layer, boot / _ENTRIES)
     if not entries:
         raise Refused(f"no entry in {boot / _ENTRIES} boots {layer.name}, and plugins need kernel"
-                      f" arguments: {' '.join(argument.token for argument in arguments)}",
+                      f" arguments: {' '.join(argument.word for argument in arguments)}",
                       hint="Compare: grubby --info=ALL")
     syntax = command_line.syntax_of(Path("/"))
     for entry in entries:

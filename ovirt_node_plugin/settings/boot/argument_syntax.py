@@ -15,6 +15,7 @@ from typing import Callable, List, Tuple
 
 from ...system import grub_words
 
+_BLANK = re.compile(r"\s", re.ASCII)
 _SPECIAL_IN_QUOTES = re.compile(r'["$\\]')
 
 
@@ -66,6 +67,14 @@ def _kernel_text(raw: str) -> Tuple[str, bool]:
     return text, raw.count('"') % 2 == 0
 
 
+def _kernel_word(argument: str) -> str:
+    """Return an argument with quotes around its value, or around all of it, if it has a blank."""
+    if '"' in argument or not _BLANK.search(argument):
+        return argument
+    name, equals, value = argument.partition("=")
+    return f'{name}="{value}"' if equals and not _BLANK.search(name) else f'"{argument}"'
+
+
 @functools.lru_cache(maxsize=1 << 14)
 def _grub_text(raw: str) -> Tuple[str, bool]:
     """Return the text of a word and whether GRUB reads it as one word.
@@ -94,6 +103,6 @@ def _grub_word(argument: str) -> str:
     return word if word == argument or _SPECIAL_IN_QUOTES.search(value) else f'{name}="{value}"'
 
 
-KERNEL = Syntax(re.compile(r'(?:[^\s"]|"[^"]*"?)+', re.ASCII), _kernel_text, str)
+KERNEL = Syntax(re.compile(r'(?:[^\s"]|"[^"]*"?)+', re.ASCII), _kernel_text, _kernel_word)
 GRUB = Syntax(re.compile(r"""(?:[^\s"'\\]|\\[\s\S]?|'[^']*'?|"(?:[^"\\]|\\[\s\S])*\\?"?)+""",
                          re.ASCII), _grub_text, _grub_word, "$default_kernelopts", first_only=True)

@@ -11,7 +11,7 @@ import functools
 import itertools
 import re
 from dataclasses import dataclass
-from typing import Callable, List, Optional, Sequence, Tuple
+from typing import Callable, Iterable, List, Optional, Sequence, Tuple
 
 from .argument_syntax import KERNEL, Syntax, Word
 
@@ -34,8 +34,13 @@ class Argument:
 
     @property
     def token(self) -> str:
-        """The argument as the kernel gets it."""
+        """The argument as the kernel gets it, without quotes."""
         return f"{self.name}={self.value}" if self.value else self.name
+
+    @property
+    def word(self) -> str:
+        """The argument in the kernel's syntax: with quotes around a value with blanks."""
+        return KERNEL.write(self.token)
 
     @property
     def code(self) -> str:
@@ -55,6 +60,16 @@ def decode(code: str) -> Argument:
     how = code[0] if code[0] in (ADD, DROP) else SET
     name, _, value = code[len(how):].partition("=")
     return Argument(name, value, how)
+
+
+def join(codes: Iterable[str]) -> str:
+    """Return several ``Argument.code`` as one text, with quotes around values with blanks."""
+    return " ".join(map(KERNEL.write, codes))
+
+
+def split(text: str) -> Tuple[Argument, ...]:
+    """Return the arguments of a text that ``join`` returned."""
+    return tuple(decode(word.text) for word in KERNEL.words(text))
 
 
 def plain_name(name: str) -> str:
@@ -121,8 +136,8 @@ def unsound_words(text: str, *, entry: bool, syntax: Syntax) -> List[Tuple[int, 
 
 
 def command_line_length(text: str, *, entry: bool, syntax: Syntax) -> int:
-    """Return the length of all arguments as the kernel gets them."""
-    return len(" ".join(word.text for line in _lines(text, entry, syntax)
+    """Return the length of all arguments as the kernel gets them, with their quotes."""
+    return len(" ".join(KERNEL.write(word.text) for line in _lines(text, entry, syntax)
                         for word in syntax.words(line)))
 
 

@@ -37,7 +37,9 @@ from .argument_text import (
     command_line_length,
     decode,
     edited,
+    join,
     restored,
+    split,
     unsound_words,
 )
 
@@ -67,19 +69,19 @@ class CommandLine:
         """Return the command line that kernel arguments among ``wanted`` imply."""
         codes = [setting.value for setting in wanted if setting.kind == "kernel-argument"]
         if not codes or is_image_mode(ctx.root) and all(
-                argument.how == DROP for argument in _arguments(codes)):
+                decode(code).how == DROP for code in codes):
             return ()
         paths = configurations(ctx.root)
         places = (", ".join(f"/{path}" for path in paths)
                  or "the record only: no boot configuration in the root")
-        return (Wanted(kind=self.name, key=_KEY, value=" ".join(codes),
+        return (Wanted(kind=self.name, key=_KEY, value=join(codes),
                        text=f"write the kernel arguments to {places}", item=None),)
 
     def check(self, wanted: Wanted, ctx: Context, *, installed: bool) -> None:
         """Refuse arguments that cannot be written so that the kernel gets them."""
         arguments = _arguments([wanted.value])
         texts, syntax = configurations(ctx.root), syntax_of(ctx.root)
-        unwritable = [argument.token for argument in arguments if not _is_for_grubby(argument)]
+        unwritable = [argument.word for argument in arguments if not _is_for_grubby(argument)]
         if unwritable and _has_grubby(ctx) and not any(map(is_entry, texts)):
             raise Refused(
                 f"the kernel argument {unwritable[0]} cannot be written: grubby(8), which writes"
@@ -236,7 +238,7 @@ def _entries(root: Path) -> Iterator[str]:
 
 
 def _arguments(values: Sequence[str]) -> Tuple[Argument, ...]:
-    return tuple(decode(code) for value in values for code in value.split())
+    return tuple(argument for value in values for argument in split(value))
 
 
 def _text(entry: Optional[Entry]) -> Optional[str]:

@@ -42,7 +42,7 @@ class KernelArguments:
         key = plain_name(item.name) + (f"={item.value}" if how != SET and item.value else "")
         verb = "remove" if how == DROP else "add" if how == ADD else "set"
         return (Wanted(kind=self.name, key=key, value=argument.code,
-                       text=f"{verb} kernel argument {argument.token}", item=item,
+                       text=f"{verb} kernel argument {argument.word}", item=item,
                        notes=_notes(argument, ctx.root)),)
 
     def check(self, wanted: Wanted, ctx: Context, *, installed: bool) -> None:
@@ -80,7 +80,7 @@ class KernelArguments:
     def verify(self, applied: Applied, ctx: Context) -> Sequence[SettingProblem]:
         argument = decode(applied.value)
         verb, how = ("is still", UNEXPECTED) if argument.how == DROP else ("is not", MISSING)
-        return [SettingProblem(f"kernel argument {argument.token} {verb} as wanted in /{path}",
+        return [SettingProblem(f"kernel argument {argument.word} {verb} as wanted in /{path}",
                                f"/{path}", (how,)) for path in self._missing(applied.value, ctx)]
 
     def _missing(self, code: str, ctx: Context) -> List[str]:
@@ -105,10 +105,10 @@ def _notes(argument: Argument, root: Path) -> Tuple[str, ...]:
     if not is_image_mode(root):
         return ()
     if argument.how == DROP:
-        return (f"kernel argument {argument.token} is not removed from a host that has it from"
+        return (f"kernel argument {argument.word} is not removed from a host that has it from"
                 " elsewhere than its image",)
     if argument.how != SET:
         return ()
-    return tuple(f"/{path} of the image also adds {token}, which stays beside {argument.token}"
+    return tuple(f"/{path} of the image also adds {token}, which stays beside {argument.word}"
                  for path, tokens in _of_the_image(argument, root).items()
                  for token in tokens if token != argument.token)

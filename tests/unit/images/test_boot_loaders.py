@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from typing import Callable, Dict, List, Mapping
 
 import pytest
@@ -14,6 +15,7 @@ from ovirt_node_plugin.images.iso.boot_text.texts import (
     entries,
     replace_volume_id,
 )
+from ovirt_node_plugin.settings.boot.argument_text import decode, edited, restored
 from tests.support.growth import calls_by_size, is_linear
 
 pytestmark = pytest.mark.unit
@@ -31,7 +33,7 @@ SPECIAL = [*(f"isv.{number}=a{character}{character}b" for number, character in
 
 
 def added(text: str, *arguments: str) -> str:
-    return edit_arguments(text, lambda line: " ".join([*line.split(), *arguments]))
+    return edit_arguments(text, lambda line: " ".join([line, *arguments]))
 
 
 def without(text: str, argument: str, *, removes: bool = True) -> str:
@@ -60,11 +62,32 @@ def test_each_printable_character_is_written_and_read_back(loader: str) -> None:
     assert text == MENUS[loader]
 
 
+@pytest.mark.parametrize("loader", ["grub", "isolinux", "systemd-boot"])
+def test_each_value_with_blanks_is_one_argument_that_is_read_back_and_removed(
+        loader: str) -> None:
+    words = ['dyndbg="file a.c +p"', *(f'isv.{number}="a{character} {character}b=c {character}"'
+                                       for number, character in enumerate(PASSABLE))]
+    base = added(MENUS[loader], 'first="a b"')
+    arguments = [decode(word.replace('"', "")) for word in words]
+
+    def edit(line: str) -> str:
+        return edited(line, arguments, entry=False)
+
+    text = edit_arguments(base, edit)
+    assert arguments_of(text) == [" ".join(["root=x", "quiet", 'first="a b"', *words])]
+    assert edit_arguments(text, edit) == text
+    for argument in arguments:
+        text = edit_arguments(text, functools.partial(
+            restored, base=None, gone=[argument], kept=[], entry=False))
+    assert text == base
+
+
 @pytest.mark.parametrize(("loader", "argument", "reason"), [
     *(("grub", f"a=b{character}", "GRUB does not pass") for character in "'\\"),
     ("isolinux", "rd.initrd=x", "isolinux would take initrd="),
     ("isolinux", "a=b\x7f", "isolinux has no notation"),
     ("legacy", "a=b\\", "GRUB Legacy has no notation"),
+    ("legacy", 'a="b c"', "GRUB Legacy has no notation"),
     ("systemd-boot", 'a="b"', "systemd-boot has no notation")])
 def test_an_argument_without_a_notation_is_refused(
         loader: str, argument: str, reason: str) -> None:

@@ -46,6 +46,8 @@ def settings(text: str) -> Tuple[Union[Setting, When], ...]:
     ('<persistent-path path="/var/lib/a"/>', PersistentPath("/var/lib/a")),
     ('<kernel-argument name="intel_iommu" value="on"/>',
      KernelArgument("intel_iommu", "on", present=True, repeat=False)),
+    ('<kernel-argument name="dyndbg" value="file a.c +p"/>',
+     KernelArgument("dyndbg", "file a.c +p", present=True, repeat=False)),
     ('<kernel-argument name="nosmt" state="present"/>',
      KernelArgument("nosmt", "", present=True, repeat=False)),
     ('<kernel-argument name="quiet" state="absent"/>',
@@ -106,7 +108,13 @@ def test_settings_without_contradiction_are_accepted(text: str) -> None:
     ('<persistent-path path="/usr/lib/acme"/>', "expected a path of the plugin's own"),
     ('<persistent-path path="/var"/>', "expected a path of the plugin's own"),
     ('<kernel-argument name="a=b"/>', "a kernel argument's name"),
-    ('<kernel-argument name="a" value="b c"/>', "a kernel argument's value"),
+    ('<kernel-argument name="a" value=" b"/>', "a kernel argument's value"),
+    ('<kernel-argument name="a" value="b "/>', "a kernel argument's value"),
+    ('<kernel-argument name="a" value="b  c"/>', "a kernel argument's value"),
+    ('<kernel-argument name="a" value="b&#9;c"/>', "a kernel argument's value"),
+    ('<kernel-argument name="a" value="b&#10;c"/>', "a kernel argument's value"),
+    ('<kernel-argument name="a" value="b root=c"/>', "not the image's own, found root=c"),
+    ('<kernel-argument name="a" value="b rd.break d"/>', "not the image's own, found rd.break"),
     ('<kernel-argument name="a" value="b&quot;"/>', "a kernel argument's value"),
     ('<kernel-argument name="a" value="$b"/>', "a kernel argument's value"),
     ('<kernel-argument name="root" value="/dev/sda"/>', "not the image's own, found root"),
@@ -155,7 +163,7 @@ def test_a_kernel_argument_has_the_characters_that_every_boot_loader_passes_on()
             assert item == KernelArgument("a", f"a{character}b", present=True, repeat=False)
             accepted += character
     assert accepted == "".join(
-        chr(code) for code in range(0x21, 0x7F) if chr(code) not in "\"$'\\`")
+        chr(code) for code in range(0x20, 0x7F) if chr(code) not in "\"$'\\`")
 
 
 @pytest.mark.parametrize("element", [

@@ -19,7 +19,9 @@ from .model import (
     label_pattern,
     line_number,
     udev_label,
+    unquoted,
     with_edits,
+    without_quoted_blanks,
 )
 
 _LINUX = frozenset(("linux", "linuxefi", "linux16", "kernel"))
@@ -42,9 +44,11 @@ _OTHER_ID = "Write the volume id into the commands instead of variables, or give
 def write(argument: str) -> str:
     """Return a kernel argument as a word for GRUB. Raises ValueError with the reason."""
     try:
-        return quoted_argument(argument)
+        word = quoted_argument(without_quoted_blanks(argument))
     except ValueError as exc:
         raise ValueError(f"GRUB does not pass {exc} to the kernel as it is") from exc
+    text = unquoted(argument)  # GRUB adds the quotes that the kernel needs
+    return word if text == argument else quoted(text)
 
 
 def entries(text: str) -> Iterator[EntryText]:

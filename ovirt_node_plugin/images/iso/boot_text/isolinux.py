@@ -9,10 +9,18 @@ import re
 from typing import Iterator, List, NamedTuple, Optional, Set, Tuple
 
 from ....system.limits import COMMAND_LINE_CHARACTERS
-from .model import ArgumentWord, Edit, EntryText, label_pattern, udev_label, with_edits
+from .model import (
+    ArgumentWord,
+    Edit,
+    EntryText,
+    label_pattern,
+    udev_label,
+    with_edits,
+    without_quoted_blanks,
+)
 
 _COMMAND = re.compile(r"[\0- ]*([^\0- ]+)[\0- ]*")
-_WORD = re.compile(r"[^\0- ]+")
+_WORD = re.compile(r'(?:[^\0- "]|"[^"]*"?)+')  # quotes are for the kernel
 _UNWRITABLE = re.compile(r"[\0- \x7f]")
 # Types of what is booted: kernel_types in readconfig.c, in which "linux" and "kernel" are Linux
 _LINUX, _OTHERS = ("kernel", "linux"), ("localboot", "boot", "bss", "pxe", "fdimage", "comboot",
@@ -37,7 +45,7 @@ class _Line(NamedTuple):
 
 def write(argument: str) -> str:
     """Return a kernel argument as isolinux reads it. Raises ValueError with the reason."""
-    unwritable = _UNWRITABLE.search(argument)
+    unwritable = _UNWRITABLE.search(without_quoted_blanks(argument))
     if unwritable:
         raise ValueError(f"isolinux has no notation for {unwritable.group()!r} in an argument")
     if "initrd=" in argument[1:]:  # which new_linux_kernel() looks for anywhere in the line

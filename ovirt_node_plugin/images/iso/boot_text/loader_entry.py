@@ -8,7 +8,15 @@ from __future__ import annotations
 import re
 from typing import Iterator, Tuple
 
-from .model import ArgumentWord, Edit, EntryText, label_pattern, udev_label, with_edits
+from .model import (
+    ArgumentWord,
+    Edit,
+    EntryText,
+    label_pattern,
+    udev_label,
+    with_edits,
+    without_quoted_blanks,
+)
 
 _LINE = re.compile(r"^[ \t]*([^\s#]\S*)[ \t]*(.*)$", re.MULTILINE)
 _WORD = re.compile(r'(?:[^\s"]|"[^"]*"?)+', re.ASCII)
@@ -18,7 +26,7 @@ _NEW_LINE = "\noptions "
 
 def write(argument: str) -> str:
     """Return a kernel argument as it is written. Raises ValueError with the reason."""
-    unwritable = _UNWRITABLE.search(argument)
+    unwritable = _UNWRITABLE.search(without_quoted_blanks(argument))
     if unwritable:
         raise ValueError(f"systemd-boot has no notation for {unwritable.group()!r}")
     return argument

@@ -9,6 +9,7 @@ from ....system.limits import COMMAND_LINE_CHARACTERS
 
 _BOOT_IMAGE = "BOOT_IMAGE="  # with the kernel's path, what boot loaders put before the arguments
 _ARGUMENT = re.compile(r'(?:[^\s"]|"[^"]*"?)+', re.ASCII)
+_QUOTED = re.compile(r'\A([^\s"=]+=)"([^\0-\x1f"\x7f]* [^\0-\x1f"\x7f]*)"\Z')
 _NO_LINUX = re.compile(r"memtest|\.(?:c32|com|cbt|bss|bin|0|img)$", re.IGNORECASE)
 
 
@@ -121,6 +122,17 @@ def with_edits(text: str, edits: List[Edit]) -> str:
 def split_arguments(line: str) -> Tuple[str, ...]:
     """Return the arguments of a kernel command line."""
     return tuple(_ARGUMENT.findall(line))
+
+
+def unquoted(argument: str) -> str:
+    """Return ``NAME=A B`` for an argument of the form ``NAME="A B"``, any other as it is."""
+    return _QUOTED.sub(r"\1\2", argument)
+
+
+def without_quoted_blanks(argument: str) -> str:
+    """Return an argument without its quotes and blanks if it is of the form ``NAME="A B"``."""
+    text = unquoted(argument)
+    return text.replace(" ", "") if text != argument else argument
 
 
 def line_number(text: str, position: int) -> int:

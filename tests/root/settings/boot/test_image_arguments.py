@@ -62,7 +62,7 @@ def test_each_character_of_a_value_is_in_the_file(root: Path, grub: bool) -> Non
         write_file(root, "etc/default/grub", "")
     before = tree(root)
     plugins: Plugins = {}
-    arguments = [argument("every", EVERY), argument("nosmt"), *(
+    arguments = [argument("every", EVERY), argument("nosmt"), argument("dyndbg", "file x +p"), *(
         argument(f"c{ord(character):x}", f"a{character}b") for character in EVERY)]
     install(root, "one", plugins, *arguments)
     syntax = GRUB if grub else KERNEL

@@ -326,6 +326,34 @@ def test_grub_gets_each_character_of_a_value_from_an_entry(root: Path) -> None:
     assert differences(before, tree(root)) == []
 
 
+@pytest.mark.parametrize("grub", [False, True], ids=["kernel", "grub"])
+def test_a_value_with_blanks_is_one_argument_in_all_files_and_removed(
+        root: Path, grub: bool) -> None:
+    if grub:
+        grub_root(root)
+    write_file(root, CMDLINE, 'ro dyndbg="file old.c +p" quiet\n')
+    before = tree(root)
+    plugins: Dict[str, Tuple[Applied, ...]] = {}
+    install(root, "one", plugins, argument("dyndbg", "file a.c +p; file b=c.c -p"),
+            argument("acme.opt", "a b", repeat=True), argument("quiet", present=False))
+    words = 'dyndbg="file a.c +p; file b=c.c -p" acme.opt="a b"'
+    assert (root / CMDLINE).read_text() == f"ro {words}\n"
+    assert options(root, RESCUE) == f"options {words}"
+    assert plugins["one"][-1].value == f'{words.replace("acme", "+acme")} -quiet'
+    assert kinds.verify(plugins["one"], context(root, "one")) == ()
+    with pytest.raises(Refused, match=r'dyndbg="x y" but plugin one|dyndbg="x y", but plugin one'):
+        install(root, "two", plugins, argument("dyndbg", "x y"))
+    install(root, "two", plugins, argument("acme.opt", "a b", repeat=True))
+    revert_settings(root, "one", plugins)
+    assert options(root, RESCUE) == 'options acme.opt="a b"'
+    write_file(root, RESCUE, "title rescue\noptions acme.opt=a b\n")
+    assert problem_texts(plugins["two"], context(root, "two")) == (
+        f'kernel argument acme.opt="a b" is not as wanted in /{RESCUE}',)
+    write_file(root, RESCUE, 'title rescue\noptions acme.opt="a b"\n')
+    revert_settings(root, "two", plugins)
+    assert differences(before, tree(root)) == []
+
+
 def test_without_grub_the_kernel_gets_an_entry_as_it_is(root: Path) -> None:
     install(root, "one", {}, NOCLOUD, argument("every", EVERY))
     assert options(root, RESCUE) == f"options ds=nocloud;s=http://10.0.0.1/ every={EVERY}"
@@ -449,7 +477,8 @@ def test_arguments_of_many_plugins_are_undone_in_any_order(seed: int) -> None:
                     for _ in range(rng.randrange(8)))
     # at most one argument for each name, as the check for conflicts ensures
     choices = {"a": ["a=2", "-a", "+a={3}"], "b": ["b=1", "b=3;4", "-b=2"], "c": ["c", "-c"],
-               "e-f": ["e-f=2&3"], "g": ["g", "+g=1|#<>"]}
+               "e-f": ["e-f=2&3"], "g": ["g", "+g=1|#<>"],
+               "d": ["d=x;y z", "+d=u v=w", "-d=x;y z", "d=file a +p"]}
     pool = [rng.choice(codes) for codes in choices.values()]
     text = base
     active: List[str] = []
