@@ -8,7 +8,7 @@ small stand-ins:
   multipath and udev files that array vendors' guides tell administrators to write;
 - driver: a module of Red Hat's driver update programme, by the kmodtool of EL's kernel-rpm-macros;
 - backup: the client of Dell NetWorker, whose %post puts its unit into /usr/lib/systemd/system;
-- site: the configuration of a site.
+- site: a site's own configuration, in files of the bundle.
 """
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from typing import Callable, Dict, List, Tuple
 
 from tests import support
 from tests.support.kmod import module_bytes
+from tests.support.trust_root import ACME
 
 BUILT_FOR = "5.14.0-427.13.1.el9_4.x86_64"  # a kernel that no root of the tests has
 Contents = Tuple[List[str], List[str]]  # packages to install, and settings
@@ -28,8 +29,12 @@ def write_product(folder: Path, name: str, version: str = "1.0") -> Path:
     """Write the bundle of one of PRODUCTS below ``folder`` and return it; RPMs are unsigned."""
     repo = support.RpmRepo(folder / f"{name}-{version}.repo", name)
     installs, settings = _PRODUCTS[name](repo, version)
-    return support.write_bundle(folder / f"{name}-{version}", support.descriptor_xml(
+    bundle = support.write_bundle(folder / f"{name}-{version}", support.descriptor_xml(
         name, version, repos=[name], install=installs, settings=settings), repo=repo)
+    for file, text in _FILES.get(name, {}).items():
+        (bundle / "files" / file).parent.mkdir(parents=True, exist_ok=True)
+        (bundle / "files" / file).write_text(text)
+    return bundle
 
 
 def _unit_scriptlets(unit: str) -> Dict[str, str]:
@@ -152,19 +157,21 @@ def _backup(repo: support.RpmRepo, version: str) -> Contents:
 
 
 def _site(repo: support.RpmRepo, version: str) -> Contents:
-    share = "/usr/share/example-site"
-    repo.add("example-site", version,
-             files={f"{share}/limits.conf": "[Service]\nLimitNOFILE=65536\n",
-                    f"{share}/sources.conf": "d /var/lib/example-site 0750 root root -\n"})
+    repo.add("example-site", version, files={"/usr/share/example-site/version": version})
     return ["example-site"], [
+        '<ca-certificate source="files/ca.pem" name="example.pem"/>',
         '<sysctl name="vm.swappiness" value="1"/>',
         '<sysctl name="net.core.somaxconn" value="4096"/>',
         '<kernel-argument name="console" value="ttyS0,115200" repeat="yes"/>',
         '<user name="example-ops" shell="/bin/bash" gecos="Operators of the site"/>',
-        f'<unit-drop-in unit="sshd.service" source="{share}/limits.conf" name="site.conf"/>',
-        f'<tmpfiles source="{share}/sources.conf" name="example-site.conf"/>']
+        '<unit-drop-in unit="sshd.service" source="files/sshd/limits.conf" name="site.conf"/>',
+        '<tmpfiles source="files/site.conf" name="example-site.conf"/>']
 
 
+# The files of bundles, by the names of products.
+_FILES: Dict[str, Dict[str, str]] = {"site": {
+    "ca.pem": ACME, "sshd/limits.conf": "[Service]\nLimitNOFILE=65536\n",
+    "site.conf": "d /var/lib/example-site 0750 root root -\n"}}
 _PRODUCTS: Dict[str, Callable[[support.RpmRepo, str], Contents]] = {
     "agent": _agent, "storage": _storage, "driver": _driver, "backup": _backup, "site": _site}
 PRODUCTS = tuple(_PRODUCTS)

@@ -14,6 +14,7 @@ from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from ...errors import CommandError, OutsideRoot
 from ...packages.session import PackageChange
+from ...plugin.bundle_files import is_bundle_file
 from ...settings.kit.model import Context
 from ...settings.placed import tmpfiles
 from ...system.entries import Entry, read_entry
@@ -93,7 +94,9 @@ def _texts(job: Job, packages: Sequence[PackageChange]) -> Iterator[bytes]:
     files = [path for package in packages
              if package.arrives and package.nevra in job.packages for path in package.files
              if path.endswith(".conf") and posixpath.dirname(path).lstrip("/") in _FOLDERS]
-    for path in (*sources, *files):
+    yield from (job.context.bundle_files[source] for source in sources
+                if source in job.context.bundle_files)
+    for path in (*(source for source in sources if not is_bundle_file(source)), *files):
         masking = f"{_FOLDERS[0]}/{posixpath.basename(path)}"
         is_masked = path.lstrip("/").startswith(f"{_FOLDERS[1]}/") and os.path.lexists(
             resolve_inside(root, masking, follow_last=False))

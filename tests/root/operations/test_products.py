@@ -28,7 +28,8 @@ EFFECTS = {
     "driver": ("etc/modules-load.d/node-plugin-driver-mpt3sas_dup.conf",
                "etc/depmod.d/mpt3sas_dup.conf", "usr/lib/firmware/updates/mpt3sas_dup.bin"),
     "backup": ("usr/lib/systemd/system/networker.service", "opt/nsr/res/servers"),
-    "site": ("etc/systemd/system/sshd.service.d/site.conf", "var/lib/example-site")}
+    "site": ("etc/systemd/system/sshd.service.d/site.conf", "var/lib/example-site",
+             "etc/pki/ca-trust/source/anchors/example.pem")}
 ANOTHER_ORDER = ("driver", "site", "agent", "storage", "backup")
 
 
