@@ -113,6 +113,13 @@ def _repo_ids(root: XmlElement) -> Iterator[Problem]:
                                        "dnf's own section")
 
 
+def _contents(root: XmlElement) -> Iterator[Problem]:
+    packages = root.first("packages")
+    if root.tag == "node-plugin" and not (packages and packages.all("install")) and not any(
+            settings.children for settings, _ in _together(root)):
+        yield problem_at(packages or root, "expected an <install> or a setting, found neither")
+
+
 def _packages(root: XmlElement) -> Iterator[Problem]:
     for packages in root.all("packages"):
         installs, excludes = packages.all("install"), packages.all("exclude")
@@ -458,6 +465,6 @@ def _once(seen: _Seen, nodes: Sequence[XmlElement], key: Callable[[XmlElement], 
             yield problem_at(node, f"expected one {words(node)}, found a second")
 
 
-_RULES = (_bounds, _needs, _repo_ids, _packages, _services, _kernel_modules, _initramfs,
+_RULES = (_bounds, _needs, _repo_ids, _contents, _packages, _services, _kernel_modules, _initramfs,
           _vdsm_hooks, _paths, _placed_files, _kernel_arguments, _command_line_length,
           _persistent_paths, _leave_outs, _sysctls, _accounts, _firewall, _selinux, _conditions)

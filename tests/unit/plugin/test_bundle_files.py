@@ -91,6 +91,21 @@ def test_files_beyond_the_limits_are_refused(folder: Path,
     assert "files/60-a.rules is larger than 1 bytes" in refusal(folder)
 
 
+PACKAGES = '  <packages>\n    <install name="x"/>\n  </packages>\n'
+
+
+@pytest.mark.parametrize("packages", [
+    "", "<packages/>", '<packages><exclude name="y"/></packages>'])
+def test_a_plugin_needs_packages_or_settings(packages: str) -> None:
+    text = descriptor_xml("x", settings=['<logrotate source="files/a" name="a"/>'])
+    assert PACKAGES in text
+    settings_only = text.replace(PACKAGES, packages)
+    assert parse_descriptor(settings_only.encode(), origin="x").installs == ()
+    neither = descriptor_xml("x").replace(PACKAGES, packages)
+    with pytest.raises(DescriptorError, match=r"x:\d+:\d+: expected an <install> or a setting"):
+        parse_descriptor(neither.encode(), origin="x")
+
+
 @pytest.mark.parametrize("source", ["files/../node-plugin.xml", "files/./a", "files//a", "files/",
                                     "keys/vendor.asc", "../files/a"])
 def test_a_source_outside_the_folder_is_refused(source: str) -> None:
