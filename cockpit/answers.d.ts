@@ -198,6 +198,7 @@ export interface Operation {
     packages_added: string[];
     packages_removed: string[];
     packages_shared: string[];
+    packages_replaced?: string[];
     settings_on: Setting[];
     settings_again: Setting[];
     settings_off: Setting[];
@@ -235,7 +236,7 @@ export interface Delta {
     tool: string;
     version_from: string;
     version_to: string;
-    packages: {added: string[], removed: string[], shared: string[]};
+    packages: {added: string[], removed: string[], shared: string[], replaced: string[]};
     files: {
         added: FileEntry[],
         removed: FileEntry[],
@@ -315,6 +316,7 @@ export interface Plan {
     space: {needed_bytes: number, freed_bytes: number, free_bytes: number | null} | null;
     noteworthy: Noteworthy[];
     disputed_files: DisputedFile[];
+    replaced: {nevra: string, name: string, by: string, repo: string}[];
     notes: string[];
     table: string;
     digest?: string;

@@ -32,6 +32,7 @@ function operationOf({operation, index}) {
         [_("Packages that came"), operation.packages_added],
         [_("Packages that went"), operation.packages_removed],
         [_("Packages that were there before"), operation.packages_shared],
+        [_("Packages of the system that were replaced for good"), operation.packages_replaced ?? []],
         [_("Settings that were switched on"), operation.settings_on.map(settingText)],
         [_("Settings that were switched on again"), operation.settings_again.map(settingText)],
         [_("Settings that were undone"), operation.settings_off.map(settingText)],

@@ -359,6 +359,8 @@ cockpit.locale({
     "Packages that came": [null, "Hinzugekommene Pakete"],
     "Packages that it would install": [null, "Pakete, die es installieren würde"],
     "Packages that went": [null, "Entfernte Pakete"],
+    "Packages of the system that were replaced for good": [
+        null, "Pakete des Systems, die endgültig ersetzt wurden"],
     "Packages that were there before": [null, "Pakete, die vorher da waren"],
     "Packages, files and settings are as the record says.": [
         null,

@@ -60,6 +60,7 @@ class ProgramOptions(argparse.Namespace):
     sha256: str = ""
     sign: str = ""
     site_tag: str = ""
+    allow_replace: List[str]
     skip_scriptlets: bool
     size: str
     strict: bool
@@ -239,6 +240,11 @@ def _merge(parser: argparse.ArgumentParser) -> None:
                         dest="accept_origin",
                         help="let another vendor's plugin replace the plugin NAME of the image;"
                              " may be repeated; -y alone does not")
+    parser.add_argument("--allow-replace", metavar="NAME", action="append", default=[],
+                        dest="allow_replace",
+                        help="in the image of a host, let a plugin replace the package NAME, or"
+                             " remove it, although it belongs to no plugin; a glob; may be"
+                             " repeated")
     parser.add_argument("--skip-scriptlets", action="store_true", dest="skip_scriptlets",
                         help="do not run scriptlets of packages that are removed or replaced")
     parser.add_argument("--recompress", metavar="COMPRESSOR[:LEVEL]", default="",

@@ -43,6 +43,7 @@ class DnfOptions(Protocol):
     trust_keys: bool
     trust_key: List[str]
     accept_origin: List[str]
+    allow_replace: List[str]
     accounts_from: str
     keep_modified: bool
     skip_scriptlets: bool
@@ -91,6 +92,11 @@ def add_arguments(parser: argparse._ActionsContainer) -> None:
                         dest="accept_origin",
                         help="install, repair: let another vendor's plugin replace the installed"
                              " plugin NAME; may be repeated; -y alone does not")
+    parser.add_argument("--allow-replace", metavar="NAME", action="append", default=[],
+                        dest="allow_replace",
+                        help="install, upgrade, repair: on a host, let a plugin replace the"
+                             " package NAME, or remove it, although it belongs to no plugin; a"
+                             " glob; may be repeated")
     parser.add_argument("--accounts-from", metavar="ROOT", default="", dest="accounts_from",
                         help="install: give users and groups of the plugins the numbers that they"
                              " have in another root, such as that of the previous image")

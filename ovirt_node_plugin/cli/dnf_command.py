@@ -230,7 +230,8 @@ class DnfCommand:
             self._fill(session)
         with self._planning(session):
             ready = repair.plan(checks, sources, session, run=run,
-                                skip_scriptlets=self._opts.skip_scriptlets)
+                                skip_scriptlets=self._opts.skip_scriptlets,
+                                replaceable=self._opts.allow_replace)
         plan, notes = ready.plan, self._carried_out(ready, session)
         if notes is not None:
             session.fill(repos=False)
@@ -243,7 +244,8 @@ class DnfCommand:
         with self._planning(session):
             return install.plan(
                 bundles, session, run=run, skip_scriptlets=self._opts.skip_scriptlets,
-                accounts_from=Path(other).absolute() if other else None)
+                accounts_from=Path(other).absolute() if other else None,
+                replaceable=self._opts.allow_replace)
 
     @staticmethod
     def _planning(session: Session) -> ContextManager[Advance]:

@@ -188,6 +188,7 @@ def _order(invocation: Invocation, wanted: replay.Replay) -> Order:
         check=options.check, sources=wanted.sources, replayed=wanted.records,
         trust=read_trust(options.trust_key, every=options.trust_keys),
         accounts_from=wanted.registry, skip_scriptlets=options.skip_scriptlets,
+        allow_replace=tuple(options.allow_replace),
         site_tag=site_release.check_tag(options.site_tag), sign_key=options.sign,
         checksums=arguments.checksums(options))
 

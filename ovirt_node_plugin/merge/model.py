@@ -4,7 +4,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Collection, Dict, Iterator, Mapping, Optional, Tuple
+from typing import Collection, Dict, Iterator, List, Mapping, Optional, Tuple
 
 from ..images.dnf_program import Dnf
 from ..images.draft import filesystem_size
@@ -34,7 +34,8 @@ class Order:
     ``install``. ``replayed`` are the records of the plugins of another image, by name: it is no
     error to remove one that is not in this image. ``accounts_from`` is a root with their records,
     for the numbers of their users and groups. ``skip_scriptlets`` does not run scriptlets of
-    packages that leave. ``checksums`` are those that the image has to match. ``site_tag`` and
+    packages that leave; ``allow_replace`` are names of packages, or globs, that a plugin may
+    replace in a host. ``checksums`` are those that the image has to match. ``site_tag`` and
     ``sign_key`` are those of the new RPM.
     """
 
@@ -52,6 +53,7 @@ class Order:
     replayed: Mapping[str, Record] = field(default_factory=dict)
     accounts_from: Optional[Path] = None
     skip_scriptlets: bool = False
+    allow_replace: Tuple[str, ...] = ()
     checksums: NamedChecksums = NO_CHECKSUMS
     site_tag: str = ""
     sign_key: str = ""
@@ -61,9 +63,11 @@ class Order:
 
         Those of install keep the numbers of users and groups.
         """
-        accounts = (f"--accounts-from={self.accounts_from}",) if (
-            self.accounts_from and subcommand == "install") else ()
-        return (*accounts, *(["--skip-scriptlets"] if self.skip_scriptlets else ()))
+        own: List[str] = []
+        if subcommand == "install":
+            own += [f"--accounts-from={self.accounts_from}"] if self.accounts_from else []
+            own += [f"--allow-replace={name}" for name in self.allow_replace]
+        return (*own, *(["--skip-scriptlets"] if self.skip_scriptlets else ()))
 
 
 @dataclass(frozen=True)

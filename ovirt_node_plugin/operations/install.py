@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Iterator, Optional, Sequence, Tuple
+from typing import Collection, Iterator, Optional, Sequence, Tuple
 
 from ..errors import DisputedFile, NodePluginError, Reasons
 from ..packages.contents import removed_paths, resolved_paths
@@ -50,6 +50,7 @@ from .plan import (
     preview,
     reasons_by_plugin,
     refused_headers,
+    replaced_packages,
     requirements,
     skipped_scriptlets,
     solving,
@@ -60,21 +61,23 @@ from .plan.arriving import Arrivals
 def plan(bundles: Sequence[Bundle], session: Session, *, run: Runner,
          download: bool = True, skip_scriptlets: bool = False,
          again: solving.Again = solving.NOTHING,
-         accounts_from: Optional[Path] = None) -> Installation:
+         accounts_from: Optional[Path] = None,
+         replaceable: Collection[str] = ()) -> Installation:
     """Return what installing ``bundles`` would do to the session's root; only reads.
 
     Without ``download``, packages that are not on this machine are known only from the
     metadata of their repository. With ``skip_scriptlets``, scriptlets of packages that leave
     are not run. ``again`` are the plugins to repair, each with the packages to install again,
     or which are missing, and their checksums, by NEVRA. ``accounts_from`` is another root, in
-    which accounts of the plugins have the numbers that they are to get.
+    which accounts of the plugins have the numbers that they are to get. ``replaceable`` are
+    globs of the names of packages of no plugin that may be replaced on a host.
 
     Raises NodePluginError with the reason if they cannot be installed, or SeveralReasons with
     all that are known, by plugin.
     """
     def planned(some: Sequence[Bundle]) -> Installation:
         return _plan(some, session, run=run, download=download, skip_scriptlets=skip_scriptlets,
-                     again=again, accounts_from=accounts_from)
+                     again=again, accounts_from=accounts_from, replaceable=replaceable)
 
     def failure(some: Sequence[Bundle]) -> Optional[NodePluginError]:
         session.forget_excludes()
@@ -92,7 +95,7 @@ def plan(bundles: Sequence[Bundle], session: Session, *, run: Runner,
 
 def _plan(bundles: Sequence[Bundle], session: Session, *, run: Runner,
           download: bool, skip_scriptlets: bool, again: solving.Again,
-          accounts_from: Optional[Path]) -> Installation:
+          accounts_from: Optional[Path], replaceable: Collection[str]) -> Installation:
     """Return the plan for ``bundles``; raise all reasons against it, not by plugin."""
     target, reasons = session.target, Reasons()
     books = Books(target.root)
@@ -109,6 +112,9 @@ def _plan(bundles: Sequence[Bundle], session: Session, *, run: Runner,
                                          packages=packages, books=books, session=session)
     arrivals = leaving.unpacked()
     _check_packages(active, packages, arrivals, books, session, reasons)
+    gone = replaced_packages.replaced(packages, books)
+    with reasons.collected():
+        replaced_packages.check(gone, [bundle.descriptor.name for bundle in active], replaceable)
     with reasons.ending():
         contexts = earlier_accounts.with_earlier(planned_jobs.contexts_of(
             active, solution.shares, books, session, packages, leaving, run), accounts_from)
@@ -124,8 +130,8 @@ def _plan(bundles: Sequence[Bundle], session: Session, *, run: Runner,
     reasons.raise_any()
     known = preview.known_keys(packages, session, network=download)
     skipped = skipped_scriptlets.of_leaving(packages, session) if skip_scriptlets else ()
-    notes += [*_package_notes(jobs, packages, books), *allowed_paths.notes(disputed),
-              *skipped_scriptlets.notes(skipped)]
+    notes += [*replaced_packages.notes(gone), *_package_notes(jobs, packages, books),
+              *allowed_paths.notes(disputed), *skipped_scriptlets.notes(skipped)]
     notes += majors.account_notes(packages, jobs[0].context) if jobs else ()
     return Installation(
         Plan(
@@ -137,7 +143,7 @@ def _plan(bundles: Sequence[Bundle], session: Session, *, run: Runner,
             notes=(*notes, *preview.estimate(packages), *preview.of_system(target)),
             signatures=preview.signatures(packages, session, known), space=space,
             noteworthy=noteworthy.noteworthy(arrivals, _image_state(arrivals, jobs, session)),
-            disputed_files=disputed),
+            disputed_files=disputed, replaced=gone),
         jobs, books, revert, skipped_scriptlets=skipped)
 
 
@@ -246,6 +252,7 @@ def carry_out(ready: Installation, session: Session, *,
         shares = created.before(scriptlets.split(effects, jobs, packages, root))
         installed = inventories.Inventories(jobs, packages, session, books, old=old,
                                             effects=shares, left_out=leave_out,
+                                            replaced=ready.plan.replaced,
                                             skipped_scriptlets=ready.skipped_scriptlets)
         with session.progress.step("settings", "Applying settings"):
             ready, released = install_steps.switch_on(ready, shares, folders)

@@ -41,7 +41,7 @@ from .apply.removal_deltas import RemovalDeltas
 from .model.books import Books
 from .model.jobs import staying_without
 from .model.results import Plan
-from .plan import preview, skipped_scriptlets
+from .plan import preview, replaced_packages, skipped_scriptlets
 
 
 @dataclass(frozen=True)
@@ -103,6 +103,7 @@ def plan(names: Sequence[str], session: Session, *, keep_modified: bool,
                  if applied in books.undo_data[record.name].state.settings], context)
                 for record in records),
             notes=(*(f"{nevra} stays: {user} needs it." for nevra, user in sorted(needed.items())),
+                   *replaced_packages.not_restored(names, session),
                    *_effects_stay(names, keepers, books), *kept_notes,
                    *skipped_scriptlets.notes(skipped), *preview.of_system(target)),
             space=preview.space(target, packages)),

@@ -128,11 +128,12 @@ def needs_packages(checks: Iterable[Check]) -> Set[str]:
 
 
 def plan(checks: Sequence[Check], sources: Sources, session: Session, *,
-         run: Runner, skip_scriptlets: bool = False) -> Installation:
+         run: Runner, skip_scriptlets: bool = False,
+         replaceable: Collection[str] = ()) -> Installation:
     """Return how to repair what ``checks``, the answer of verify, found; only reads.
 
-    What cannot be repaired is in ``plan.unrepaired``. ``skip_scriptlets`` is as in
-    ``install.plan``. Raises as that.
+    What cannot be repaired is in ``plan.unrepaired``. ``skip_scriptlets`` and ``replaceable``
+    are as in ``install.plan``. Raises as that.
     """
     root = session.target.root
     records = store.read_registry(root).records
@@ -143,7 +144,8 @@ def plan(checks: Sequence[Check], sources: Sources, session: Session, *,
                              repairs[check.name].reasons if check.name in repairs
                              else check.problems) for check in checks if check.problems]
     ready = (install.plan([_bundle(name, sources, root) for name in again], session, run=run,
-                          skip_scriptlets=skip_scriptlets, again=again) if again
+                          skip_scriptlets=skip_scriptlets, again=again,
+                          replaceable=replaceable) if again
              else install.nothing(session))
     by_name = {check.name: check for check in checks}
     plugins = [_with_problems(action, by_name[action.name]) for action in ready.plan.plugins]

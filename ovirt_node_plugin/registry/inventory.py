@@ -103,7 +103,8 @@ class Operation:
     """One install, upgrade or repair, and its changes, with files only counted.
 
     ``at`` is the time as in a record; ``version_from`` is empty for an install.
-    ``packages_shared`` are packages of other plugins that were installed before.
+    ``packages_shared`` are packages of other plugins that were installed before,
+    ``packages_replaced`` those of no plugin that were replaced or removed, all NEVRAs.
     ``scriptlets_skipped`` are scriptlets of leaving packages that were not run, each as
     ``NEVRA:SECTION``, where the section is that of a spec file, such as ``preun``.
     """
@@ -116,6 +117,7 @@ class Operation:
     packages_added: Tuple[str, ...] = ()
     packages_removed: Tuple[str, ...] = ()
     packages_shared: Tuple[str, ...] = ()
+    packages_replaced: Tuple[str, ...] = ()
     settings_on: Tuple[Applied, ...] = ()
     settings_again: Tuple[Applied, ...] = ()
     settings_off: Tuple[Applied, ...] = ()

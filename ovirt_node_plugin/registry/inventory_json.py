@@ -152,6 +152,7 @@ def _load_operation(data: Data) -> Operation:
         packages_added=texts_of(data, "packages_added"),
         packages_removed=texts_of(data, "packages_removed"),
         packages_shared=texts_of(data, "packages_shared"),
+        packages_replaced=texts_of(data, "packages_replaced", ()),
         settings_on=settings["on"], settings_again=settings["again"],
         settings_off=settings["off"],
         accounts_added=tuple(map(_load_account, objects_of(data, "accounts_added"))),

@@ -97,7 +97,8 @@ def delta(change: Delta) -> Data:
         "plugin": change.name, "operation": last.operation, "at": last.at, "tool": last.tool,
         "version_from": last.version_from, "version_to": last.version_to,
         "packages": {"added": list(last.packages_added), "removed": list(last.packages_removed),
-                     "shared": list(last.packages_shared)},
+                     "shared": list(last.packages_shared),
+                     "replaced": list(last.packages_replaced)},
         "files": {"added": _files(change.files_added), "removed": _files(change.files_removed),
                   "changed": [{"path": new.path, "before": inventory_json.file(old),
                                "after": inventory_json.file(new)}

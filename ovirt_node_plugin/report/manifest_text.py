@@ -137,6 +137,7 @@ def _delta(delta: Delta) -> List[str]:
     lines += _signed("+", "package", last.packages_added)
     lines += _signed("-", "package", last.packages_removed)
     lines += _signed("=", "package", last.packages_shared)
+    lines += _signed("-", "package of the system", last.packages_replaced)
     for sign, settings in (("+", last.settings_on), ("~", last.settings_again),
                            ("-", last.settings_off)):
         lines += _signed(sign, "setting", map(_setting, settings))

@@ -164,9 +164,10 @@ def test_an_equals_sign_need_not_break_words(shell: Shell, root: Path) -> None:
 
 
 @pytest.mark.parametrize("subcommand, options", [
-    ("install", ["--accept-origin", "--accounts-from", "--detach", "--dry-run",
+    ("install", ["--accept-origin", "--accounts-from", "--allow-replace", "--detach", "--dry-run",
                  "--plan-digest", "--skip-scriptlets", "--trust-keys"]),
-    ("upgrade", ["--detach", "--dry-run", "--plan-digest", "--skip-scriptlets", "--trust-keys"]),
+    ("upgrade", ["--allow-replace", "--detach", "--dry-run", "--plan-digest",
+                 "--skip-scriptlets", "--trust-keys"]),
     ("remove", ["--detach", "--dry-run", "--keep-modified", "--plan-digest", "--skip-scriptlets"]),
     ("list", ["--all", "--available", "--installed"]),
     ("check-upgrade", ["--checksum-file", "--checksum-key", "--image", "--sha256"]),
@@ -174,8 +175,8 @@ def test_an_equals_sign_need_not_break_words(shell: Shell, root: Path) -> None:
     ("repos", [])])
 def test_options_are_those_of_the_subcommand(
         shell: Shell, subcommand: str, options: List[str]) -> None:
-    special = {"--accept-origin", "--accounts-from", "--detach", "--follow", "--dry-run",
-               "--trust-keys",
+    special = {"--accept-origin", "--accounts-from", "--allow-replace", "--detach", "--follow",
+               "--dry-run", "--trust-keys",
                "--keep-modified", "--all", "--available", "--installed", "--skip-scriptlets",
                "--checksum-file", "--checksum-key", "--image", "--plan-digest", "--sha256"}
     offered = shell.complete(f"dnf node-plugin {subcommand} --")

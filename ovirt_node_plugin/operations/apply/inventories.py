@@ -33,7 +33,7 @@ from ...system.trees import Relative
 from ...undo.changes import Applied, AppliedState, Change
 from ..model.books import Books
 from ..model.jobs import Job, staying_of_job
-from ..model.results import REPAIR
+from ..model.results import REPAIR, ReplacedPackage
 from . import brought_accounts
 from .change import TOOL
 
@@ -61,8 +61,9 @@ class Inventories:
     """The inventories of the plugins of one installation, after its transaction ``packages``.
 
     ``old`` are the previous inventories and ``effects`` the changes of scriptlets, both by
-    plugin; ``left_out`` are the absolute paths of files that rpm did not unpack,
-    ``skipped_scriptlets`` scriptlets as ``Operation`` has them.
+    plugin; ``left_out`` are the absolute paths of files that rpm did not unpack, ``replaced``
+    the packages of no plugin that left, ``skipped_scriptlets`` scriptlets as ``Operation``
+    has them.
 
     Raises Refused if another package was installed than the one that was planned.
     """
@@ -70,12 +71,14 @@ class Inventories:
     def __init__(self, jobs: Sequence[Job], packages: Sequence[PackageChange],
                  session: Session, books: Books, *, old: Mapping[str, Inventory],
                  effects: Mapping[str, Sequence[Change]], left_out: Collection[str],
+                 replaced: Sequence[ReplacedPackage] = (),
                  skipped_scriptlets: Sequence[str] = ()) -> None:
         self._jobs = jobs
         self._books = books
         self._root = session.target.root
         self._old = old
         self._left_out = left_out
+        self._replaced = replaced
         self._skipped = skipped_scriptlets
         self._going = {change.nevra for change in packages if not change.arrives}
         self._arrived = {change.nevra: change.header for change in packages
@@ -146,6 +149,7 @@ class Inventories:
             packages_added=tuple(sorted((new & arrived) - (old.nevras & self._going))),
             packages_removed=tuple(sorted((old.nevras & self._going) - arrived)),
             packages_shared=tuple(sorted(new - old.nevras - arrived)),
+            packages_replaced=self._replaced_by(job),
             settings_on=tuple(settings[item.kind, item.key] for item in job.upgrade.fresh
                               if (item.kind, item.key) in settings),
             settings_again=tuple(settings[item.kind, item.key] for item in job.upgrade.refreshed
@@ -154,6 +158,15 @@ class Inventories:
                                if (applied.kind, applied.key) not in staying),
             accounts_added=added, accounts_removed=removed,
             scriptlets_skipped=of_packages(self._skipped, old.nevras))
+
+    def _replaced_by(self, job: Job) -> Tuple[str, ...]:
+        """Return the NEVRAs of replaced packages that are the plugin's to tell.
+
+        A package without a successor among the packages of plugins counts for each plugin.
+        """
+        known = {nevra for each in self._jobs for nevra in each.packages}
+        return tuple(package.nevra for package in self._replaced
+                     if package.by in job.packages or package.by not in known)
 
     def _account_changes(self, plugin: str, settings: Sequence[Applied], old: Inventory,
                          ) -> Tuple[Tuple[Account, ...], Tuple[Account, ...]]:

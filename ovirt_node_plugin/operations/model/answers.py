@@ -21,6 +21,7 @@ from .results import (
     PluginAction,
     PluginState,
     RecordCorrection,
+    ReplacedPackage,
     Signature,
     Space,
     Unrepaired,
@@ -87,6 +88,7 @@ class PlanAnswer:
     space: Optional[Space]
     noteworthy: Tuple[Notable, ...]
     disputed_files: Tuple[DisputedFile, ...]
+    replaced: Tuple[ReplacedPackage, ...]
     notes: Tuple[str, ...]
     table: str = ""
     done: Optional[bool] = None
@@ -103,8 +105,9 @@ class PlanAnswer:
             changes=plan.changes, plugins=plan.plugins,
             packages=tuple(map(PackageAnswer.of, plan.packages)), signatures=plan.signatures,
             space=plan.space, noteworthy=plan.noteworthy, disputed_files=plan.disputed_files,
-            notes=plan.notes, table=plan.table, done=done, deltas=tuple(deltas),
-            unrepaired=plan.unrepaired, digest="" if done is None else digest_of(plan))
+            replaced=plan.replaced, notes=plan.notes, table=plan.table, done=done,
+            deltas=tuple(deltas), unrepaired=plan.unrepaired,
+            digest="" if done is None else digest_of(plan))
 
     def to_data(self) -> Data:
         """Return the answer as data, without its format."""

@@ -118,6 +118,20 @@ class Notable:
 
 
 @dataclass(frozen=True)
+class ReplacedPackage:
+    """An installed package of no plugin that a transaction takes away for good.
+
+    ``nevra`` and ``name`` are its own, ``by`` the NEVRA of the package of the same name that
+    takes its place and ``repo`` the repository of that, both empty if it is removed or obsoleted.
+    """
+
+    nevra: str
+    name: str
+    by: str = ""
+    repo: str = ""
+
+
+@dataclass(frozen=True)
 class KnownKey:
     """The whole fingerprint and the owner of the key with the id ``key``."""
 
@@ -188,7 +202,8 @@ class Plan:
 
     ``table`` is the transaction as dnf prints it, empty without packages; ``signatures``
     and ``noteworthy`` are about arriving packages; ``disputed_files`` are the files outside
-    the allowed paths that are only reported. ``unrepaired`` are plugins of the command repair.
+    the allowed paths that are only reported. ``replaced`` are packages of the system that a
+    removal does not bring back. ``unrepaired`` are plugins of the command repair.
     """
 
     operation: str
@@ -201,6 +216,7 @@ class Plan:
     space: Optional[Space] = None
     noteworthy: Tuple[Notable, ...] = ()
     disputed_files: Tuple[DisputedFile, ...] = ()
+    replaced: Tuple[ReplacedPackage, ...] = ()
     unrepaired: Tuple[Unrepaired, ...] = ()
 
     @property
