@@ -111,10 +111,10 @@ def _plan(bundles: Sequence[Bundle], session: Session, *, run: Runner,
         leaving = leaving_out.LeavingOut(active=active, shares=solution.shares,
                                          packages=packages, books=books, session=session)
     arrivals = leaving.unpacked()
-    _check_packages(active, packages, arrivals, books, session, reasons)
     gone = replaced_packages.replaced(packages, books)
     with reasons.collected():
         replaced_packages.check(gone, [bundle.descriptor.name for bundle in active], replaceable)
+    _check_packages(active, packages, arrivals, books, session, reasons)
     with reasons.ending():
         contexts = earlier_accounts.with_earlier(planned_jobs.contexts_of(
             active, solution.shares, books, session, packages, leaving, run), accounts_from)
@@ -124,24 +124,21 @@ def _plan(bundles: Sequence[Bundle], session: Session, *, run: Runner,
         job.bundle, job.packages, packages, books, session)) for job in jobs)
     space = preview.space(target, packages)
     disputed = _check_files(jobs, arrivals, books, session, space, reasons)
-    if reasons and download:  # else they are checked after the question
-        with reasons.collected():
-            session.check_certain_signatures()
+    _check_signatures(session, reasons, download=download)
     reasons.raise_any()
     known = preview.known_keys(packages, session, network=download)
     skipped = skipped_scriptlets.of_leaving(packages, session) if skip_scriptlets else ()
     notes += [*replaced_packages.notes(gone), *_package_notes(jobs, packages, books),
-              *allowed_paths.notes(disputed), *skipped_scriptlets.notes(skipped)]
-    notes += majors.account_notes(packages, jobs[0].context) if jobs else ()
+              *allowed_paths.notes(disputed), *skipped_scriptlets.notes(skipped),
+              *preview.estimate(packages), *preview.of_system(target)]
     return Installation(
         Plan(
             operation="install", target=target,
             plugins=(*(preview.action(job, jobs, packages, books, revert, known) for job in jobs),
                      *(_kept(books.records[bundle.descriptor.name], bundle, session, run)
                        for bundle in bundles if bundle not in active)),
-            packages=packages, table=session.table(),
-            notes=(*notes, *preview.estimate(packages), *preview.of_system(target)),
-            signatures=preview.signatures(packages, session, known), space=space,
+            packages=packages, table=session.table(), notes=tuple(notes), space=space,
+            signatures=preview.signatures(packages, session, known),
             noteworthy=noteworthy.noteworthy(arrivals, _image_state(arrivals, jobs, session)),
             disputed_files=disputed, replaced=gone),
         jobs, books, revert, skipped_scriptlets=skipped)
@@ -179,6 +176,13 @@ def _check_files(jobs: Sequence[Job], arrivals: Arrivals, books: Books, session:
     return disputed
 
 
+def _check_signatures(session: Session, reasons: Reasons, *, download: bool) -> None:
+    """Add what signatures say to ``reasons``; without any, they are checked after the question."""
+    if reasons and download:
+        with reasons.collected():
+            session.check_certain_signatures()
+
+
 def _image_state(arrivals: Arrivals, jobs: Sequence[Job], session: Session) -> Sequence[Notable]:
     """Return what a deployed host does not get with a new image; nothing outside of image mode."""
     sources = {item.value for job in jobs for item in job.upgrade.order
@@ -189,11 +193,13 @@ def _image_state(arrivals: Arrivals, jobs: Sequence[Job], session: Session) -> S
 
 def _package_notes(jobs: Sequence[Job], packages: Sequence[PackageChange],
                    books: Books) -> Iterator[str]:
-    """Yield lines about signatures that are not checked, and packages of other plugins."""
+    """Yield lines about signatures that are not checked, packages of others, and accounts."""
     for repo in sorted({package.repo for package in packages
                         if package.arrives and not package.signed}):
         yield f"Signatures of packages from {repo} are not checked (gpgcheck is off)."
     yield from preview.changed_for_others(jobs, packages, books)
+    if jobs:
+        yield from majors.account_notes(packages, jobs[0].context)
 
 
 def _kept(record: Record, bundle: Bundle, session: Session, run: Runner) -> PluginAction:
@@ -250,10 +256,8 @@ def carry_out(ready: Installation, session: Session, *,
             effects, {*resolved_paths(packages, root), *folders.arriving}, doers),
             *transaction_notes.moved(opened.moved(), doers), *created.notes, *copies.notes()]
         shares = created.before(scriptlets.split(effects, jobs, packages, root))
-        installed = inventories.Inventories(jobs, packages, session, books, old=old,
-                                            effects=shares, left_out=leave_out,
-                                            replaced=ready.plan.replaced,
-                                            skipped_scriptlets=ready.skipped_scriptlets)
+        installed = inventories.Inventories(ready, packages, session, old=old,
+                                            effects=shares, left_out=leave_out)
         with session.progress.step("settings", "Applying settings"):
             ready, released = install_steps.switch_on(ready, shares, folders)
             notes += (*released.notes, *live.switch_on(jobs, revert, packages, books.ledger))

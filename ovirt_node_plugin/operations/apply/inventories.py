@@ -31,9 +31,9 @@ from ...registry.unowned_files import owned_paths, unowned
 from ...system.entries import kind_of
 from ...system.trees import Relative
 from ...undo.changes import Applied, AppliedState, Change
-from ..model.books import Books
+from ..model.installation import Installation
 from ..model.jobs import Job, staying_of_job
-from ..model.results import REPAIR, ReplacedPackage
+from ..model.results import REPAIR
 from . import brought_accounts
 from .change import TOOL
 
@@ -61,25 +61,22 @@ class Inventories:
     """The inventories of the plugins of one installation, after its transaction ``packages``.
 
     ``old`` are the previous inventories and ``effects`` the changes of scriptlets, both by
-    plugin; ``left_out`` are the absolute paths of files that rpm did not unpack, ``replaced``
-    the packages of no plugin that left, ``skipped_scriptlets`` scriptlets as ``Operation``
-    has them.
+    plugin; ``left_out`` are the absolute paths of files that rpm did not unpack.
 
     Raises Refused if another package was installed than the one that was planned.
     """
 
-    def __init__(self, jobs: Sequence[Job], packages: Sequence[PackageChange],
-                 session: Session, books: Books, *, old: Mapping[str, Inventory],
-                 effects: Mapping[str, Sequence[Change]], left_out: Collection[str],
-                 replaced: Sequence[ReplacedPackage] = (),
-                 skipped_scriptlets: Sequence[str] = ()) -> None:
+    def __init__(self, ready: Installation, packages: Sequence[PackageChange],
+                 session: Session, *, old: Mapping[str, Inventory],
+                 effects: Mapping[str, Sequence[Change]], left_out: Collection[str]) -> None:
+        jobs = ready.jobs
         self._jobs = jobs
-        self._books = books
+        self._books = ready.books
         self._root = session.target.root
         self._old = old
         self._left_out = left_out
-        self._replaced = replaced
-        self._skipped = skipped_scriptlets
+        self._replaced = ready.plan.replaced
+        self._skipped = ready.skipped_scriptlets
         self._going = {change.nevra for change in packages if not change.arrives}
         self._arrived = {change.nevra: change.header for change in packages
                          if change.arrives and change.header is not None}

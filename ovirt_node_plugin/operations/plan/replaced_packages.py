@@ -62,12 +62,13 @@ def not_restored(names: Collection[str], session: Session) -> List[str]:
     lines = []
     for name in names:
         try:
-            operations = store.read_inventory(session.target.root, name).operations
+            inventory = store.read_inventory(session.target.root, name)
         except NodePluginError:
             continue
         lines += [f"{nevra}, which plugin {name} replaced, is not brought back."
                   f" To have it again: dnf install {nevra}"
-                  for operation in operations for nevra in operation.packages_replaced
+                  for operation in (inventory.operations if inventory else ())
+                  for nevra in operation.packages_replaced
                   if nevra not in present]
     return list(dict.fromkeys(lines))
 
