@@ -25,5 +25,6 @@ setup(
     license="GPL-2.0-or-later",
     python_requires=">=3.9",
     packages=find_packages(include=["ovirt_node_plugin", "ovirt_node_plugin.*"]),
-    package_data={"ovirt_node_plugin": ["schema/*.rng", "schema/*.json"]},
+    package_data={"ovirt_node_plugin": ["schema/*.rng", "schema/*.json",
+                                         "settings/config_files/*.conf"]},
 )

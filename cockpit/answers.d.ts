@@ -253,6 +253,7 @@ export interface PlannedSetting {
     key: string;
     value: string;
     text: string;
+    content: string;
 }
 
 export interface PluginAction {

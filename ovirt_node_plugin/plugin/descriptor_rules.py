@@ -226,6 +226,9 @@ def _placed_files(root: XmlElement) -> Iterator[Problem]:
         yield from _once(seen, settings.all("unit-drop-in"),
                          lambda node: (node.get("unit"), node.get("name")),
                          lambda node: f"<unit-drop-in> {node.get('name')} of {node.get('unit')}")
+        yield from _once(seen, settings.all("config-file"),
+                         lambda node: (node.get("folder"), node.get("name")),
+                         lambda node: f"<config-file> {node.get('folder')}/{node.get('name')}")
         yield from _once(seen, settings.all("persistent-path"), lambda node: node.get("path"),
                          lambda node: f"<persistent-path> {node.get('path')}")
 

@@ -52,6 +52,18 @@ class PlacedFile:
 
 
 @dataclass(frozen=True)
+class ConfigFile:
+    """A file of configuration for a drop-in folder; ``source`` as in ``PlacedFile``.
+
+    ``folder`` is the id of the folder in the list of drop-in folders.
+    """
+
+    folder: str
+    name: str
+    source: str
+
+
+@dataclass(frozen=True)
 class KernelArgument:
     """An argument of the kernel command line.
 
@@ -187,7 +199,7 @@ class SelinuxModule:
 
 
 Setting = Union[Sysctl, Group, User, FirewallPort, FirewallService, Service, KernelModule, VdsmHook,
-                PlacedFile, KernelArgument, CaCertificate, PersistentPath, LeaveOut,
+                PlacedFile, ConfigFile, KernelArgument, CaCertificate, PersistentPath, LeaveOut,
                 InitramfsDriver, DracutModule,
                 SelinuxBoolean, SelinuxPort, SelinuxFileContext, SelinuxModule]
 
@@ -244,6 +256,8 @@ _READERS: Dict[str, Callable[[XmlElement], Setting]] = {
     "tmpfiles": _placed_file,
     "logrotate": _placed_file,
     "unit-drop-in": _placed_file,
+    "config-file": lambda node: ConfigFile(node.get("folder"), node.get("name"),
+                                           node.get("source")),
     "kernel-argument": _kernel_argument,
     "ca-certificate": lambda node: CaCertificate(node.get("source"), node.get("name")),
     "persistent-path": lambda node: PersistentPath(node.get("path")),

@@ -166,7 +166,8 @@ def _plugin_lines(plugin: PluginAction, *, with_packages: bool, kept: str) -> Li
     if plugin.repairs and with_packages:
         lines.append(f"   packages from {plugin.source}")
     lines += [f"   {line}" for line in _file_counts(plugin)]
-    lines += [f"   {setting.text}" for setting in sorted(plugin.settings, key=_dropped_first)]
+    for setting in sorted(plugin.settings, key=_dropped_first):
+        lines += [f"   {setting.text}", *_content_lines(setting.content)]
     if not plugin.settings:
         lines.append("   no setting changes")
     if not with_packages and plugin.action != REMOVE:
@@ -175,6 +176,12 @@ def _plugin_lines(plugin: PluginAction, *, with_packages: bool, kept: str) -> Li
     lines += [f"   shares {share.kind} {share.name} with {', '.join(share.plugins)}"
               for share in plugin.shares]
     return lines + [f"   note: {note}" for note in plugin.notes]
+
+
+def _content_lines(content: str) -> List[str]:
+    """Return the lines of a file; other characters that break lines stay, to be escaped."""
+    text = content[:-1] if content.endswith("\n") else content
+    return [f"   | {line.expandtabs()}" for line in text.split("\n")] if content else []
 
 
 def _dropped_first(setting: PlannedSetting) -> int:

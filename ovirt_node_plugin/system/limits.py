@@ -12,6 +12,10 @@ TEXT_BYTES = MIB
 """A configuration file, a descriptor, or another file that is read as a whole."""
 EDITED_BYTES = 64 * MIB
 """A file of a root whose content is compared, edited or kept to be restored."""
+CONFIG_FILE_BYTES = 64 << 10
+"""A file of configuration that a plugin puts into a drop-in folder; a plan shows all of it."""
+CONFIG_LISTS = 100
+"""The lists of drop-in folders of a site."""
 OS_RELEASE_BYTES = 64 << 10
 ACCOUNTS_BYTES = 4 * MIB
 """One of passwd(5), group(5), shadow(5) and gshadow(5)."""

@@ -41,7 +41,7 @@ INNER: Mapping[str, Tuple[Tuple[str, ...], ...]] = {
     "settings": (
         ("kit",),
         ("accounts", "certificates", "firewall", "modules", "selinux", "services", "sysctl"),
-        ("boot", "placed"),
+        ("boot", "config_files", "placed"),
         ("engine",),
     ),
 }

@@ -19,6 +19,7 @@ from ovirt_node_plugin.plugin.descriptor import parse_descriptor
 from ovirt_node_plugin.plugin.library import FOLDERS
 from ovirt_node_plugin.plugin.vdsm_points import HOOK_POINTS
 from ovirt_node_plugin.registry import xml
+from ovirt_node_plugin.settings.config_files import folders
 from ovirt_node_plugin.system import limits
 from ovirt_node_plugin.system.run import run
 from ovirt_node_plugin.undo import covered
@@ -340,3 +341,10 @@ def unexplained(pages: List[str]) -> List[str]:
 
 def test_every_manual_page_is_tested() -> None:
     assert unexplained(list(manpages.PAGES)) == []
+
+
+def test_folders_of_configuration_are_those_of_the_list() -> None:
+    text = manpages.prose(manpages.source(DESCRIPTOR))
+    for folder in folders.built_in():
+        title = folder.title[0].upper() + folder.title[1:]
+        assert f"{title}, in {' or '.join(folder.paths)}." in text

@@ -34,7 +34,8 @@ class PlannedSetting:
     """One setting and its ``action``: ON, AGAIN (applied again), OFF or STAYS.
 
     A setting STAYS if its plugin drops it and another plugin has it too. ``kind``, ``key``
-    and ``value`` are as in the record, ``text`` is a line for people.
+    and ``value`` are as in the record, ``text`` is a line for people. ``content`` is the whole
+    text of a file of configuration, empty for other kinds and where it is not known yet.
     """
 
     action: str
@@ -42,6 +43,7 @@ class PlannedSetting:
     key: str
     value: str
     text: str
+    content: str = ""
 
 
 @dataclass(frozen=True)

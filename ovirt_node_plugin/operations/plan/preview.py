@@ -10,7 +10,7 @@ from ...errors import RolledBack
 from ...packages.contents import removed_paths, replacements
 from ...packages.session import PackageChange, Session
 from ...registry.record import Record
-from ...settings.engine import checking, live, selection
+from ...settings.engine import checking, kinds, live, selection
 from ...settings.engine.revert import Revert
 from ...settings.kit.model import Context
 from ...settings.services import package_units
@@ -56,9 +56,12 @@ def action(job: Job, jobs: Sequence[Job], packages: Sequence[PackageChange], boo
         old_version=job.old.version if job.old else "", vendor=descriptor.vendor,
         summary=descriptor.summary, source=job.bundle.source, packages=job.packages,
         settings=(*(PlannedSetting(action=ON, kind=item.kind, key=item.key, value=item.value,
-                                   text=item.text) for item in upgrade.fresh),
+                                   text=item.text, content=kinds.content(item, context))
+                    for item in upgrade.fresh),
                   *(PlannedSetting(action=AGAIN, kind=item.kind, key=item.key, value=item.value,
-                                   text=f"again: {item.text}") for item in upgrade.refreshed),
+                                   text=f"again: {item.text}",
+                                   content=kinds.content(item, context))
+                    for item in upgrade.refreshed),
                   *dropped(upgrade.gone, staying_of_job(job, jobs, books))),
         now=(*live.plan_off(undone, context),
              *live.plan_on([*upgrade.fresh, *upgrade.refreshed], context)),

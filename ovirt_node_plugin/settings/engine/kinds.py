@@ -9,8 +9,9 @@ from ...undo.changes import Applied
 from ..accounts import accounts
 from ..boot import command_line, dracut_files, initramfs, kernel_arguments
 from ..certificates import ca_certificates, ca_trust
+from ..config_files import config_files
 from ..firewall import firewall
-from ..kit.model import Context, Derived, Kind, Remarking, Replacing, SettingProblem, Wanted
+from ..kit.model import Context, Derived, Kind, Remarking, Replacing, SettingProblem, Shown, Wanted
 from ..modules import kernel_modules, module_index
 from ..placed import leave_out, persistent_paths, placed_files, vdsm_hooks
 from ..selinux import selinux, selinux_policy
@@ -22,7 +23,7 @@ DERIVED: Mapping[str, Derived] = {kind.name: kind for kind in (
 """Derived kinds, each after those that it follows from."""
 _ALL: Tuple[Kind, ...] = (
     *accounts.KINDS, sysctl.KIND, *firewall.KINDS, services.KIND, kernel_modules.KIND,
-    vdsm_hooks.KIND, *placed_files.KINDS,
+    vdsm_hooks.KIND, *placed_files.KINDS, config_files.KIND,
     kernel_arguments.KIND, ca_certificates.KIND, persistent_paths.KIND, leave_out.KIND,
     *dracut_files.KINDS, *selinux.KINDS, *DERIVED.values())
 KINDS: Mapping[str, Kind] = {kind.name: kind for kind in _ALL}
@@ -66,6 +67,12 @@ def is_shared(name: str) -> bool:
 def is_derived(name: str) -> bool:
     """Return whether settings of this kind are rebuilt instead of being restored."""
     return name in DERIVED
+
+
+def content(wanted: Wanted, ctx: Context) -> str:
+    """Return the whole text that a plan shows of a setting, empty if there is none."""
+    kind = KINDS[wanted.kind]
+    return kind.content(wanted, ctx) if isinstance(kind, Shown) else ""
 
 
 def verify(settings: Iterable[Applied], ctx: Context) -> Tuple[SettingProblem, ...]:

@@ -6,6 +6,7 @@ from typing import FrozenSet, Iterable
 
 from ...system.paths import is_inside_any, real_places
 from ...undo import live_log
+from ..config_files import config_files
 from ..firewall import firewall_files
 from ..kit.model import Context
 from ..placed import placed_files
@@ -13,7 +14,7 @@ from ..selinux import selinux_policy
 from ..services import package_units
 
 READERS = (package_units.READER, placed_files.UDEV, firewall_files.READER,
-           placed_files.MULTIPATH, selinux_policy.READER)
+           placed_files.MULTIPATH, selinux_policy.READER, *config_files.READERS)
 """The readers, in the order in which they read."""
 
 

@@ -346,6 +346,14 @@ class Remarking(Protocol):
         """Return lines to show after the change."""
 
 
+@runtime_checkable
+class Shown(Protocol):
+    """A kind of which a plan shows the whole text that is written."""
+
+    def content(self, wanted: Wanted, ctx: Context) -> str:
+        """Return the text, empty if a package has it that is not installed yet."""
+
+
 class Stage(enum.IntEnum):
     """The stages in which settings become live, in this order."""
 

@@ -12,6 +12,7 @@ from ovirt_node_plugin.errors import DescriptorError
 from ovirt_node_plugin.plugin.descriptor import When, parse_descriptor
 from ovirt_node_plugin.plugin.settings import (
     CaCertificate,
+    ConfigFile,
     KernelArgument,
     PersistentPath,
     PlacedFile,
@@ -43,6 +44,8 @@ def settings(text: str) -> Tuple[Union[Setting, When], ...]:
     ('<unit-drop-in unit="a@b.service" source="/opt/a" name="10-a.conf"/>',
      PlacedFile("unit-drop-in", "/opt/a", "10-a.conf", "a@b.service")),
     ('<ca-certificate source="/opt/a.pem" name="a.pem"/>', CaCertificate("/opt/a.pem", "a.pem")),
+    ('<config-file folder="sshd" name="10-a.conf" source="files/a"/>',
+     ConfigFile("sshd", "10-a.conf", "files/a")),
     ('<persistent-path path="/var/lib/a"/>', PersistentPath("/var/lib/a")),
     ('<kernel-argument name="intel_iommu" value="on"/>',
      KernelArgument("intel_iommu", "on", present=True, repeat=False)),
@@ -102,6 +105,10 @@ def test_settings_without_contradiction_are_accepted(text: str) -> None:
      "expected one <tmpfiles> named a.conf, found a second"),
     ('<tmpfiles source="/a" name="a.conf"/><when target="node">'
      '<tmpfiles source="/b" name="a.conf"/></when>', "one <tmpfiles> named a.conf"),
+    ('<config-file folder="sshd" name="../a" source="/a"/>', "expected a file name (letters"),
+    ('<config-file folder="a/b" name="a" source="/a"/>', "expected the id of a drop-in folder"),
+    ('<config-file folder="a" name="a" source="/a"/><config-file folder="a" name="a" source="/b"/>',
+     "expected one <config-file> a/a, found a second"),
     ('<persistent-path path="/var/a b"/>', "expected an absolute path (letters"),
     ('<persistent-path path="/var/*"/>', "expected an absolute path (letters"),
     ('<persistent-path path="/var/../usr"/>', "without '..'"),

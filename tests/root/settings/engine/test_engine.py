@@ -11,6 +11,7 @@ import pytest
 from ovirt_node_plugin.errors import CommandError, Drifted, Refused, SeveralReasons
 from ovirt_node_plugin.plugin.settings import (
     CaCertificate,
+    ConfigFile,
     DracutModule,
     FirewallPort,
     FirewallService,
@@ -604,6 +605,7 @@ class RandomPlugins:
             PlacedFile("multipath-config", files[2], f"{name}.conf"),
             PlacedFile("logrotate", files[2], self.random.choice([name, "shared"])),
             PlacedFile("unit-drop-in", files[2], f"{name}.conf", "sshd.service"),
+            ConfigFile("journald", f"{self.random.choice([name, 'shared'])}.conf", files[2]),
             CaCertificate(files[3], f"{name}.pem"), DracutModule("isv"),
             KernelArgument("intel_iommu", "on", present=True, repeat=False),
             KernelArgument("quiet", "", present=False, repeat=False),
@@ -637,6 +639,7 @@ def test_random_installs_upgrades_and_removals_leave_the_tree_unchanged(
     write_file(root, "boot/loader/entries/a.conf", "title a\noptions intel_iommu=off  quiet\n")
     make_firewall(root)
     write_file(root, "usr/bin/dracut", "#!/bin/sh\n")
+    write_file(root, "usr/lib/systemd/systemd-journald", "")
     write_file(root, "usr/lib/dracut/modules.d/90isv/module-setup.sh", "#!/bin/sh\n")
     script = add_trust(root) / "usr/bin/update-ca-trust"
     # the format of Java contains the time

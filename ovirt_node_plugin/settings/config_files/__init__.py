@@ -1,0 +1,1 @@
+"""Files of configuration in the drop-in folders of programs."""
