@@ -2,8 +2,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Mapping, Tuple
+from typing import Mapping, Optional, Tuple
 
+from ..system.entries import Entry
 from ..undo.changes import AppliedState
 
 
@@ -27,8 +28,15 @@ class UndoData:
 
     @property
     def private(self) -> bool:
-        """Whether it holds the content of a file that not every user may read."""
-        return any(
-            change.before is not None and change.before.kind == "file"
-            and change.before.content is not None and not change.before.mode & 0o004
-            for change in self.state.all_changes)
+        """Whether it holds the content of a file that not every user may read.
+
+        That can be a file as it was before, or one of the bundle that was placed so.
+        """
+        changes = self.state.all_changes
+        return (any(_is_private(change.before) and change.before.content is not None
+                    for change in changes if change.before is not None)
+                or bool(self.files) and any(_is_private(change.after) for change in changes))
+
+
+def _is_private(entry: Optional[Entry]) -> bool:
+    return entry is not None and entry.kind == "file" and not entry.mode & 0o004
