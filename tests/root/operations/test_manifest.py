@@ -90,7 +90,8 @@ def test_the_delta_of_an_upgrade_has_added_and_removed_items(
         "upgrade", "1.0", "1.1")
     assert delta["packages"] == {
         "added": ["acme-agent-1.1-1.noarch", "acme-agent-tools-1.1-1.noarch"],
-        "removed": ["acme-agent-1.0-1.noarch"], "shared": []}
+        "removed": ["acme-agent-1.0-1.noarch"], "shared": [],
+        "replaced": []}
     (change,) = delta["files"]["changed"]
     assert change["before"]["digest"] != change["after"]["digest"][:len(change["before"]["digest"])]
     assert "/etc/modprobe.d/node-plugin-agent-loop.conf" in paths(delta["files"]["removed"])
