@@ -57,14 +57,16 @@ def test_a_plugin_whose_repository_is_off_is_not_installed_by_a_core_package(
     assert state_differences(before, tree_state(node)) == []
 
 
-def test_a_host_gets_the_version_that_the_plugin_brings(
+def test_a_host_gets_the_version_that_the_plugin_brings_if_it_is_allowed(
         dnf: Dnf, host: Path, tmp_path: Path) -> None:
     repo = support.RpmRepo(tmp_path / "system", "system")
     repo.add("acme", "0.9", files={"/opt/acme/data": "old"})
     succeeded(dnf(host, "install", "-y", UNSIGNED, f"--repofrompath=system,{repo.url}", "acme"))
     new = support.RpmRepo(tmp_path / "new", "acme")
     new.add("acme", "1.0", files={"/opt/acme/data": "new"})
-    succeeded(dnf.plugin(host, "install", "-y", UNSIGNED, support.write_bundle(
-        tmp_path / "acme", support.descriptor_xml("acme", "1.0", repos=["acme"]), repo=new)))
+    bundle = support.write_bundle(
+        tmp_path / "acme", support.descriptor_xml("acme", "1.0", repos=["acme"]), repo=new)
+    assert dnf.plugin(host, "install", "-y", UNSIGNED, bundle).status == 6  # one-way
+    succeeded(dnf.plugin(host, "install", "-y", UNSIGNED, "--allow-replace=acme", bundle))
     assert (host / "opt/acme/data").read_text() == "new\n"
     assert "acme-1.0-1.noarch" in dnf.plugin(host, "manifest", "--packages", "acme").out
