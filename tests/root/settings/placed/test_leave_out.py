@@ -4,7 +4,7 @@ from __future__ import annotations
 import os
 import subprocess
 from pathlib import Path
-from typing import Dict, List, Mapping, Optional, Sequence
+from typing import Dict, List, Mapping, Optional, Sequence, Union
 
 import pytest
 
@@ -64,8 +64,8 @@ def factory(tmp_path: Path, built: Fixtures) -> BundleFactory:
     return BundleFactory(tmp_path, built)
 
 
-def install(dnf: Dnf, root: Path, *bundles: Path) -> str:
-    answer = dnf.plugin(root, "install", *bundles, "-y", "--trust-keys")
+def install(dnf: Dnf, root: Path, *words: Union[Path, str]) -> str:
+    answer = dnf.plugin(root, "install", *words, "-y", "--trust-keys")
     assert answer.status == 0, answer.text
     return answer.text
 
@@ -232,7 +232,7 @@ def test_files_of_packages_that_a_host_had_before_stay(host: Path, factory: Bund
         (factory.folder / "own-1.0").glob("*.rpm"))))
     install(dnf, host, factory.plugin("acme", packages={
         "acme": {f"{DOC}/acme": ""},
-        "own=2.0": {f"{DOC}/own": "2.0", f"{DOC}/own-2.0": ""}}))
+        "own=2.0": {f"{DOC}/own": "2.0", f"{DOC}/own-2.0": ""}}), "--allow-replace=own")
     assert list(contents_below(host, DOC)) == [f"{DOC}/own", f"{DOC}/own-2.0"]
     assert verify(dnf, host) == ["acme 1.0: ok"]
 
