@@ -102,6 +102,9 @@ class DnfSack(Protocol):
     def reset_excludes(self) -> None:
         """Exclude nothing any more. hawkey."""
 
+    def list_arches(self) -> Sequence[str]:
+        """Return the architectures of packages that the root can have. hawkey."""
+
 
 class DnfGoal(Protocol):
     """What a solve is asked for, and its result. hawkey."""

@@ -10,7 +10,7 @@ from ..errors import NodePluginError, Refused, UnmetDependency
 from ..policy.core_rules import CoreChange, CoreRules
 from ..policy.refusals import needs_newer
 from ..target import Target
-from . import claims, core, solved
+from . import claims, core, not_offered, solved
 from .claims import Claims
 from .dnf_types import DnfBase, DnfPackage
 
@@ -19,16 +19,17 @@ _MOST_PACKAGES = 500
 
 def refusal(base: DnfBase, *, target: Target, subject: str, rules: CoreRules,
             mark: Callable[[], None], problem: str, names: Sequence[str] = (),
-            repos_off: Sequence[str] = (), claimed: Claims) -> NodePluginError:
+            repos_on: Sequence[str] = (), repos_off: Sequence[str] = (),
+            claimed: Claims) -> NodePluginError:
     """Return the error that says why the first solve failed.
 
     ``mark`` marks the wanted packages again on a fresh goal; ``problem`` is DNF's
-    text of the first failure; ``names`` are the packages wanted; ``repos_off`` the
-    plugins' repositories that this run does not use; ``claimed`` are packages of plugins
-    that are not part of the run. The second solve runs without the excludes of these rules
-    and may erase. If it needs changes of core packages, the result is NeedsNewerImage and
-    names each of them; if it changes claimed packages, Refused. Otherwise, or if it fails
-    too, it is UnmetDependency with DNF's own text.
+    text of the first failure; ``names`` are the packages wanted; ``repos_on`` and
+    ``repos_off`` the plugins' repositories that this run uses and does not use; ``claimed``
+    are packages of plugins that are not part of the run. The second solve runs without the
+    excludes of these rules and may erase. If it needs changes of core packages, the result is
+    NeedsNewerImage and names each of them; if it changes claimed packages, Refused. Otherwise,
+    or if it fails too, it is UnmetDependency, for a failed solve with DNF's own text.
     """
     base.reset(goal=True)
     base.sack.reset_excludes()
@@ -36,6 +37,9 @@ def refusal(base: DnfBase, *, target: Target, subject: str, rules: CoreRules,
     try:
         mark()
         base.resolve(allow_erasing=True)
+    except not_offered.NotOffered as exc:
+        return not_offered.refusal(base, subject=subject, target=target, wanted=exc.wanted,
+                                   repos_on=repos_on, repos_off=repos_off)
     except dnf.exceptions.Error as exc:
         lacking = _lacking(base, names, target)
         return _unmet(subject, target, "\n".join([str(exc).strip(), *lacking]), repos_off)
@@ -137,12 +141,8 @@ def _lacking(base: DnfBase, names: Sequence[str], target: Target) -> List[str]:
 
 def _unmet(subject: str, target: Target, problem: str,
            repos_off: Sequence[str]) -> UnmetDependency:
-    if repos_off:
-        which = "repository {} is" if len(repos_off) == 1 else "repositories {} are"
-        hint = (f"The plugin's own {which.format(', '.join(repos_off))} off in this run. Add"
-                f" --enablerepo={','.join(repos_off)}, or ask the plugin's vendor.")
-    else:
-        hint = "Name the repository that has it with --enablerepo, or ask the plugin's vendor."
+    hint = not_offered.hint_for(repos_off) or (
+        "Name the repository that has it with --enablerepo, or ask the plugin's vendor.")
     return UnmetDependency(
         f"{subject} cannot go into {target.name}: a dependency is not met.\n{problem.strip()}",
         hint=hint)

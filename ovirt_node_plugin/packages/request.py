@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from typing import Collection, List, Mapping, Sequence, Tuple
 
 import dnf
-import dnf.exceptions
 import dnf.selector
 import hawkey
 
@@ -13,6 +12,7 @@ from ..plugin.descriptor import Install
 from ..system.nevra import name_of
 from .claims import Claims
 from .dnf_types import DnfBase, DnfPackage, DnfQuery
+from .not_offered import MissingPackage, NotOffered, installable
 from .offers import checksum_of
 
 
@@ -61,7 +61,7 @@ def outdated(base: DnfBase, request: Request, repos: Sequence[str], *,
 def mark(base: DnfBase, request: Request, uncounted: Sequence[DnfPackage] = ()) -> None:
     """Tell DNF's goal what ``request`` asks for; it is not met by ``uncounted`` packages.
 
-    Raises dnf.exceptions.MarkingError for a package that no repository offers.
+    Raises NotOffered for packages that no repository offers.
     """
     if request.excludes:
         unwanted = base.sack.query().available().filter(name__glob=list(request.excludes))
@@ -78,13 +78,14 @@ def mark(base: DnfBase, request: Request, uncounted: Sequence[DnfPackage] = ()) 
 
 
 def _mark_installs(base: DnfBase, request: Request, uncounted: Sequence[DnfPackage]) -> None:
-    """Ask for the packages to install; raise MarkingError with all that no repo offers.
+    """Ask for the packages to install; raise NotOffered with all that no repo offers.
 
     Those that are asked for by their NEVRA are left out: the solver would prefer installed ones.
     """
-    exact, missing = {name_of(nevra) for nevra in request.exact}, []
+    exact = {name_of(nevra) for nevra in request.exact}
+    missing: List[MissingPackage] = []
     for install in request.installs:
-        query = base.sack.query().filter(name=install.name)
+        query = installable(base, base.sack.query().filter(name=install.name))
         if uncounted:
             query = query.difference(query.filter(pkg=list(uncounted)))
         if install.version:
@@ -95,27 +96,27 @@ def _mark_installs(base: DnfBase, request: Request, uncounted: Sequence[DnfPacka
         if query and install.name not in exact:
             _install(base, query)
         elif install.name not in exact:
-            missing.append(f"{install.name} {install.version}".rstrip())
+            missing.append(MissingPackage(
+                install.name, f"{install.name} {install.version}".rstrip()))
     _refuse_missing(missing)
 
 
 def _mark_exact(base: DnfBase, request: Request) -> None:
     """Ask for packages by their NEVRAs; those with the recorded checksum are preferred."""
-    missing = []
+    missing: List[MissingPackage] = []
     for nevra, checksum in request.exact.items():
         offered = base.sack.query().available().filter(nevra_strict=nevra)
         same = [package for package in offered if checksum_of(package) == checksum]
         if offered:
             _install(base, offered.filter(pkg=same) if same else offered)
         else:
-            missing.append(nevra)
+            missing.append(MissingPackage(name_of(nevra), nevra))
     _refuse_missing(missing)
 
 
-def _refuse_missing(missing: Sequence[str]) -> None:
+def _refuse_missing(missing: Sequence[MissingPackage]) -> None:
     if missing:
-        raise dnf.exceptions.MarkingError(
-            "\n".join(f"no package {name} is offered" for name in dict.fromkeys(missing)))
+        raise NotOffered(missing)
 
 
 def _install(base: DnfBase, query: DnfQuery) -> None:

@@ -192,6 +192,7 @@ class Session:
                     base, target=self.target, subject=request.subject, rules=rules,
                     mark=lambda: self._mark(request), problem=str(exc),
                     names=[install.name for install in request.installs],
+                    repos_on=self.policy.enabled_repos_of(request.plugins),
                     repos_off=self.policy.own_repos_off(request.plugins),
                     claimed=request.claims) from exc
             finally:

@@ -23,6 +23,7 @@ from .repo_file import repo_ids
 
 _CREATEREPO = "Run createrepo_c on the bundle's repo/ folder."
 _XML_BASE = "{http://www.w3.org/XML/1998/namespace}base"
+_WORK_PREFIX, _UNPACKED = "node-plugin-", "bundle"  # of the folders of an unpacked tar
 _KEY_START = b"-----BEGIN PGP PUBLIC KEY BLOCK-----"
 
 
@@ -66,12 +67,18 @@ def opened(path: Path, *, run: Runner = programs.run) -> Iterator[Bundle]:
         raise other
     from . import archive  # here, because most dnf runs read no archive
 
-    with tempfile.TemporaryDirectory(prefix="node-plugin-",
+    with tempfile.TemporaryDirectory(prefix=_WORK_PREFIX,
                                      dir=os.environ.get("TMPDIR") or "/var/tmp") as work:
-        into = Path(work) / "bundle"
+        into = Path(work) / _UNPACKED
         into.mkdir()
         # resolved, as zstd does not follow links
         yield read_bundle(archive.unpack(absolute.resolve(), into, run=run), source=str(absolute))
+
+
+def is_unpacked(path: Path) -> bool:
+    """Return whether ``path`` is in a folder into which ``opened`` unpacks a tar, by its name."""
+    return any(folder.name == _UNPACKED and folder.parent.name.startswith(_WORK_PREFIX)
+               for folder in path.parents)
 
 
 def read_bundle(directory: Path, *, source: str) -> Bundle:
