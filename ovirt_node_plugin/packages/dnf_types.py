@@ -58,6 +58,12 @@ class DnfPackage(Protocol):
     def localPkg(self) -> str:
         """Return the path of the RPM file, once it is downloaded. Code."""
 
+    def verifyLocalPkg(self) -> bool:
+        """Return whether the RPM file has the checksum of the metadata. Code."""
+
+    def _is_local_pkg(self) -> bool:
+        """Return whether the RPM is in a repository of this machine. Code."""
+
     def __lt__(self, other: DnfPackage) -> bool: ...
 
 
@@ -274,11 +280,24 @@ class DnfPayload(Protocol):
     download_size: int  # API: bytes
 
 
+class DnfDownloads(Protocol):
+    """What shows the progress of downloads. API: dnf.callback.DownloadProgress."""
+
+    def start(self, total_files: int, total_size: int, total_drpms: int = 0) -> None:
+        """Show the numbers of files and bytes. API."""
+
+    def progress(self, payload: DnfPayload, done: int) -> None:
+        """Show how many bytes of a file arrived. API."""
+
+    def end(self, payload: DnfPayload, status: Optional[int], msg: Optional[str]) -> None:
+        """Show the end of a download, or of an attempt at a mirror. API."""
+
+
 class DnfOutput(Protocol):
     """What prints for the dnf program. Code: dnf/cli/output.py."""
 
     term: DnfTerm
-    progress: object  # a dnf.callback.DownloadProgress
+    progress: DnfDownloads
 
     def download_callback_total_cb(self, remote_size: int, start_timestamp: float) -> None:
         """Print the totals of a download."""

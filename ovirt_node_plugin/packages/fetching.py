@@ -4,21 +4,21 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Collection, ContextManager, List, Mapping, Optional, Sequence
+from typing import Callable, Collection, ContextManager, List, Mapping, Optional, Sequence
 
 import dnf.exceptions
 
-from ..errors import BadBundle, BadRepository, Refused
+from ..errors import BadBundle, Refused
 from ..plugin.bundle import is_inside
 from ..policy.key_trust import KeyTrust
 from ..system.openpgp import PublicKey
 from ..system.progress import Advance, Progress, Silent
 from ..system.words import count
 from ..target import Target
-from . import keys, rpmdb
+from . import keys, rpmdb, stale
 from .console import explicit_yes
 from .displays import Downloads
-from .dnf_types import DnfBase, DnfPackage
+from .dnf_types import DnfBase, DnfDownloads, DnfPackage
 from .headers import read_header
 from .repos import is_inside_bundle
 
@@ -29,22 +29,30 @@ def download(base: DnfBase, coming: Sequence[DnfPackage],
 
     It is a step of ``progress``; without one, DNF shows the download.
 
-    Raises BadRepository if one cannot be downloaded.
+    Raises BadRepository if one cannot be downloaded, or is not what the metadata describe.
     """
     if not coming:
         return
+    stale.check_files(base, coming)
+    if progress is None:
+        output = base.output
+        assert output is not None  # only the dnf program downloads here
+        _download(base, coming, output.progress, output.download_callback_total_cb)
+    else:
+        with _step(coming, progress) as advance:
+            _download(base, coming, Downloads(advance), lambda *_: None)
+
+
+def _download(base: DnfBase, coming: Sequence[DnfPackage], shown: DnfDownloads,
+              done: Callable[[int, float], None]) -> None:
+    causes = stale.DownloadCauses(shown)
     try:
-        if progress is None:
-            output = base.output
-            assert output is not None  # only the dnf program downloads here
-            base.download_packages(list(coming), output.progress,
-                                   output.download_callback_total_cb)
-        else:
-            with _step(coming, progress) as advance:
-                base.download_packages(list(coming), Downloads(advance), lambda *_: None)
+        base.download_packages(list(coming), causes, done)
     except dnf.exceptions.DownloadError as exc:
-        raise BadRepository(f"downloading packages failed:\n{exc}",
-                            hint="Nothing was changed. Check the repository.") from exc
+        raise stale.failed_download(exc, causes) from exc
+    except dnf.exceptions.Error:
+        stale.check_content(base, coming)
+        raise
 
 
 def _step(coming: Sequence[DnfPackage], progress: Progress) -> ContextManager[Advance]:

@@ -12,6 +12,7 @@ import hawkey
 
 from ..errors import NodePluginError
 from ..plugin.bundle import is_unpacked
+from ..plugin.descriptor import METADATA_TYPE
 from ..system.nevra import name_of
 from ..system.trees import walk
 from .dnf_types import DnfBase, DnfRepo
@@ -34,11 +35,15 @@ def folder_of(repo: DnfRepo) -> Optional[Path]:
 def update_command(repo: DnfRepo) -> str:
     """Return how the metadata of ``repo`` are made again, for the end of a sentence."""
     folder = folder_of(repo)
+    # without this option, createrepo_c forgets the descriptor
+    command = "createrepo_c --update" + (
+        " --keep-all-metadata" if repo.get_metadata_path(METADATA_TYPE) else "")
+    sign = "; then sign repodata/repomd.xml again" if repo.repo_gpgcheck else ""
     if folder is None:
-        return "createrepo_c --update FOLDER, there on its server"
+        return f"{command} FOLDER, on the machine that has the repository{sign}"
     if is_inside_bundle(repo) and is_unpacked(folder):
-        return "createrepo_c --update repo, in the folder of the bundle, and make its tar again"
-    return f"createrepo_c --update {folder}"
+        return f"{command} repo, in the folder of the bundle, and make its tar again{sign}"
+    return f"{command} {folder}{sign}"
 
 
 def shown(repo: DnfRepo, path: Path) -> str:

@@ -112,6 +112,6 @@ def _listed(query: DnfQuery) -> str:
 def _hint(repos: Sequence[DnfRepo]) -> str:
     if not repos:
         return "Name the repository that has it with --enablerepo, or ask the plugin's vendor."
-    return ("Name a repository that has it with --enablerepo, or ask the plugin's vendor. Who makes"
-            " the plugin corrects <packages> in the descriptor, or puts the RPM into the"
-            f" repository and runs {local_repos.update_command(repos[0])}.")
+    return ("Name a repository that has it with --enablerepo, or ask the plugin's vendor. If you"
+            " make the plugin, correct <packages> in the descriptor, or put the RPM into the"
+            f" repository and run: {local_repos.update_command(repos[0])}")

@@ -17,6 +17,11 @@ _FAILURE = re.compile(r"^\s+- (.*)$", re.MULTILINE)
 _CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
 
 
+def without_passwords(text: str) -> str:
+    """Return a message without the users and passwords in its addresses."""
+    return _CREDENTIALS.sub("", text)
+
+
 class _Causes(logging.Handler):
     """Collects the failures of mirrors, which DNF only logs."""
 
@@ -44,7 +49,7 @@ def named_repositories(base: DnfBase) -> Iterator[None]:
             f"the repository {repo.id} at {repos.location(repo) or 'no address'} cannot be read:",
             *(causes or [text])])
         raise BadRepository(
-            _CREDENTIALS.sub("", message),
+            without_passwords(message),
             hint="Check its address and the network, or leave the repository out.") from exc
     finally:
         _logger.removeHandler(handler)

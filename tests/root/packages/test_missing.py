@@ -38,9 +38,9 @@ def test_the_message_says_why_a_package_is_not_offered(
         "  vrtsvx: no package has this name.\n"
         "  VRTSperl 9: only VRTSperl-8.0-1.noarch (bundle:storage) is there.\n"
         "The repository bundle:storage has VRTSperl, VRTSvxfs, VRTSvxvm, armed.\n"
-        "Name a repository that has it with --enablerepo, or ask the plugin's vendor. Who makes the"
-        " plugin corrects <packages> in the descriptor, or puts the RPM into the repository and"
-        f" runs createrepo_c --update {bundle}/repo.\n")
+        "Name a repository that has it with --enablerepo, or ask the plugin's vendor. If you make"
+        " the plugin, correct <packages> in the descriptor, or put the RPM into the repository and"
+        f" run: createrepo_c --update {bundle}/repo\n")
     assert ("  armed: armed-1.0-1.aarch64 (bundle:storage) is there, but not for x86_64, the"
             " architecture of the root.\n") in refusal('<install name="armed"/>')
     assert ("  vrtsp: no package has this name; VRTSperl, VRTSvxfs, VRTSvxvm provide it, and"
