@@ -27,7 +27,7 @@ _PLACES: Tuple[Tuple[Tuple[str, ...], str], ...] = (
      "kernel arguments to <kernel-argument>"),
     (("etc/group", "etc/passwd", "etc/shadow", "etc/gshadow", "usr/lib/passwd", "usr/lib/group"),
      "accounts to <user> and <group>"),
-    (("usr/lib/modules", "usr/lib/firmware", "usr/lib/depmod.d", "etc/depmod.d"),
+    (("usr/lib/modules", "usr/lib/depmod.d", "etc/depmod.d"),
      "modules to /usr/lib/modules/KERNEL/extra, loaded by <kernel-module>"),
     (("etc/sudoers",), "rules of sudo to /etc/sudoers.d"),
     (("etc/ld.so.conf",), "library folders to /etc/ld.so.conf.d"),

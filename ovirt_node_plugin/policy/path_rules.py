@@ -67,10 +67,11 @@ class RuleMatch:
 
 def built_in(*, kernel_module: bool) -> List[PathRule]:
     """Return the built-in rules for a plugin, with or without kernel modules."""
-    modules = path_sets.KERNEL_MODULE if kernel_module else ()
+    modules, own = (path_sets.KERNEL_MODULE, path_sets.KERNEL_OWN) if kernel_module else ((), ())
     return [*(PathRule(path, True, folder=True) for path in path_sets.ALLOWED),
             *(PathRule(path, False, reason) for reason, path in read_paths.denied()),
-            *(PathRule(path, True, folder=True) for path in modules)]
+            *(PathRule(path, True, folder=True) for path in modules),
+            *(PathRule(path, False, "it belongs to the kernel") for path in own)]
 
 
 class PathPolicy:

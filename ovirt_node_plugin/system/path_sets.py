@@ -107,16 +107,20 @@ OF_ALL = (*KEPT_BELOW, "usr", "boot", "etc/systemd", "etc/systemd/system", "etc/
 
 # -- the allowed paths (policy/path_rules.py); read_paths.py has those that are denied
 
-# The folders in which packages of every plugin may have files.
+# The folders in which packages of every plugin may have files. Firmware has its own rule: it is
+# read only for a device, so it needs no module of the plugin, but its folder has to stay one.
 ALLOWED = (
     "etc", "opt",
-    "usr/bin", "usr/include", "usr/lib", "usr/lib64", "usr/libexec", "usr/sbin", "usr/share",
-    "usr/src",
+    "usr/bin", "usr/include", "usr/lib", "usr/lib/firmware", "usr/lib64", "usr/libexec",
+    "usr/sbin", "usr/share", "usr/src",
     "var/cache", "var/lib", "var/log", "var/opt", "var/spool",
 )
 # Also allowed for a plugin with kernel modules, or settings for them.
 KERNEL_MODULE = (
-    "etc/depmod.d", "usr/lib/depmod.d", "usr/lib/firmware",
-    "usr/lib/modules/*/extra", "usr/lib/modules/*/kernel", "usr/lib/modules/*/updates",
-    "usr/lib/modules/*/weak-updates",
+    # Each folder of a kernel's tree: depmod(8) finds modules in all, and vendors have their own.
+    # Also kernel/, in which drivers may lie; rpm keeps them from replacing the kernel's modules.
+    "etc/depmod.d", "usr/lib/depmod.d", "usr/lib/modules/*/*",
 )
+# Not allowed for it either: the kernel's own folders and indexes.
+KERNEL_OWN = ("usr/lib/modules/*/build", "usr/lib/modules/*/modules.*",
+              "usr/lib/modules/*/source", "usr/lib/modules/*/vdso")

@@ -161,8 +161,7 @@ DENIED: Mapping[str, Sources] = {
 # Denied, by reason, but not by itself active; never listed for review.
 DENIED_STATE: Mapping[str, Sources] = {
     "only plugins with kernel modules have files there": {
-        "depmod(8), depmod.d(5); Linux, firmware_loader": (
-            "etc/depmod.d", "usr/lib/depmod.d", "usr/lib/firmware", "usr/lib/modules"),
+        "depmod(8), depmod.d(5)": ("etc/depmod.d", "usr/lib/depmod.d", "usr/lib/modules"),
     },
     "it says what the system is": {
         "hostname(5), machine-id(5), os-release(5), locale.conf(5), localtime(5)": (

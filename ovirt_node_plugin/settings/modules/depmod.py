@@ -5,7 +5,7 @@ import contextlib
 import os
 import tempfile
 from pathlib import Path
-from typing import List
+from typing import List, Sequence, Set, Tuple
 
 from ...errors import OutsideRoot, Refused
 from ...system.entries import write_atomic
@@ -14,12 +14,13 @@ from ...system.paths import resolve_inside
 from ...system.regular_files import read_regular
 from ...system.run import StrPath
 from ..kit.model import Context, leads_inside
-from .module_trees import ADDED
 
 # What depmod of EL8 to EL10 writes
 WRITTEN = ("alias", "alias.bin", "builtin.alias.bin", "builtin.bin", "dep", "dep.bin", "devname",
            "softdep", "symbols", "symbols.bin", "weakdep")
 """The files that depmod writes, each after ``modules.``."""
+# depmod(8) does not enter these links of a kernel's tree; kmod, tools/depmod.c
+_NOT_ENTERED = ("build", "source")
 # depmod.d(5). Given as options, as depmod -b reads those of this machine. The first one wins.
 _CONFIGURATION = ("etc/depmod.d", "usr/local/lib/depmod.d", "lib/depmod.d")
 
@@ -31,12 +32,13 @@ def rebuild(version: str, ctx: Context) -> None:
     """
     base = base_of(version, ctx.root)
     tree = base / "lib/modules" / version
-    if ctx.root == Path("/") or not any(map(_has_absolute_link, _added(tree))):
+    linking = _linking(tree)
+    if ctx.root == Path("/") or not linking:
         ctx.run([*_argv(base, ctx.root), version])
         return
     with tempfile.TemporaryDirectory(prefix="node-plugin-depmod-") as name:
         copy = Path(name, "lib/modules", version)
-        _mirror(tree, copy, ctx.root)
+        _mirror(tree, copy, linking, ctx.root)
         ctx.run([*_argv(Path(name), ctx.root), version])
         for file in sorted(copy.iterdir()):
             if file.is_file() and not file.is_symlink():
@@ -75,35 +77,47 @@ def _argv(base: Path, root: Path) -> List[StrPath]:
     return argv
 
 
-def _added(tree: Path) -> List[Path]:
-    return [tree / name for name in ADDED if (tree / name).is_dir()]
+def _linking(tree: Path) -> List[Path]:
+    """Return the entries of a module tree that are links, or folders with links.
+
+    From outside of the root, depmod would follow them to this machine's files: weak-modules makes
+    absolute ones, and so do the scriptlets of vendors.
+    """
+    return [path for path in tree.iterdir() if path.name not in _NOT_ENTERED
+            and (path.is_symlink() or path.is_dir() and _has_link(path))]
 
 
-def _has_absolute_link(folder: Path) -> bool:
-    return any(os.path.islink(path) and os.readlink(path).startswith("/")
-               for above, folders, names in os.walk(folder)
-               for path in (os.path.join(above, name) for name in (*folders, *names)))
+def _has_link(folder: Path) -> bool:
+    return any(os.path.islink(os.path.join(above, name))
+               for above, folders, names in os.walk(folder) for name in (*folders, *names))
 
 
-def _mirror(tree: Path, copy: Path, root: Path) -> None:
-    """Fill ``copy`` with links to the content of a module tree.
+def _mirror(tree: Path, copy: Path, linking: Sequence[Path], root: Path) -> None:
+    """Fill ``copy`` with links to the content of a module tree, with all links resolved.
 
-    An absolute link in the tree, as weak-modules makes it, leads depmod to this machine's files.
+    ``linking`` are its entries that are links or have some. A link to a folder is followed only
+    if that is in another module tree, and to each folder once.
     """
     copy.mkdir(parents=True)
-    added = _added(tree)
-    for entry in tree.iterdir():
-        if entry not in added and entry.name not in [f"modules.{name}" for name in WRITTEN]:
-            (copy / entry.name).symlink_to(entry)
-    for folder in added:
-        for above, _, names in os.walk(folder):
-            below = copy / Path(above).relative_to(tree)
-            below.mkdir()
-            for name in names:
-                with contextlib.suppress(OutsideRoot):  # a loop of links
-                    module = resolve_inside(root, os.path.relpath(Path(above, name), root))
-                    if module.is_file():
-                        (below / name).symlink_to(module)
+    written = [f"modules.{name}" for name in WRITTEN]
+    for path in tree.iterdir():
+        if path not in linking and path.name not in written:
+            (copy / path.name).symlink_to(path)
+    own = resolve_inside(root, os.path.relpath(tree, root))
+    left: List[Tuple[Path, Path]] = [(path, copy / path.name) for path in linking
+                                     if path.name not in written]
+    seen: Set[Path] = set()
+    while left:
+        source, target = left.pop()
+        with contextlib.suppress(OutsideRoot):  # a loop of links
+            place = resolve_inside(root, os.path.relpath(source, root))
+            if place.is_file():
+                target.symlink_to(place)
+            elif place.is_dir() and place not in seen and own.parent in place.parents and (
+                    not source.is_symlink() or own not in (place, *place.parents)):
+                seen.add(place)
+                target.mkdir()
+                left += [(path, target / path.name) for path in place.iterdir()]
 
 
 def _write(path: Path, data: bytes) -> None:

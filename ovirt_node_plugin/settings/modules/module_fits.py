@@ -19,9 +19,6 @@ from .kernel_symbols import Symbols, exported_symbols
 from .module_file import BadModule, ModuleFile
 from .module_index import MODULE, WEAK_LINKS, module_name
 
-# The folders in which a kernel finds a module before that in weak-updates; depmod.d(5).
-_PREFERRED = ("updates", "extra")
-
 
 def module_fits(modules: Mapping[str, Union[ModuleFile, BadModule]], root: Path, *,
                 leaving: Collection[str]) -> Dict[str, ModuleFit]:
@@ -123,11 +120,13 @@ def _places(leaving: Collection[str], root: Path) -> Set[Path]:
 def _preferred(tree: str, root: Path, gone: Collection[Path]) -> Dict[str, str]:
     """Return why a link would have no effect, by the name of a module.
 
-    The kernel has a module of this name in a preferred folder of its module tree, and it is not
-    among those that are ``gone`` after the change.
+    The kernel has a module of this name in another folder of its module tree, which depmod.d(5)
+    searches before weak-updates, and it is not among those that are ``gone`` after the change.
+    Its own modules do not count: an override in depmod.d may prefer the link to them.
     """
     reasons: Dict[str, str] = {}
-    for folder in _PREFERRED:
+    for folder in sorted({*module_trees.added(root / tree)} - {WEAK_LINKS},
+                         key=lambda name: (name != "updates", name)):
         with contextlib.suppress(OutsideRoot):
             for above, _, files in os.walk(resolve_inside(root, f"{tree}/{folder}")):
                 for file in files:

@@ -10,8 +10,8 @@ from ...errors import OutsideRoot
 from ...system.paths import is_inside_any, resolve_inside
 
 _FOLDERS = ("usr/lib/modules", "lib/modules")
-ADDED = ("extra", "updates", "weak-updates")
-"""The folders in a module tree with modules that no package of a kernel has; depmod.d(5)."""
+# The entries of a module tree, other than modules.*, that belong to the kernel.
+_KERNEL_OWN = ("build", "kernel", "source", "vdso")
 # What a package of a kernel has, and one with other modules only has not.
 _OF_KERNEL = ("kernel", "modules.builtin", "modules.order", "vmlinuz")
 
@@ -62,6 +62,16 @@ def version_of(path: str, places: Iterable[str]) -> str:
     return ""
 
 
+def added(tree: Path) -> List[str]:
+    """Return the names of the folders of a module tree that no package of a kernel has, sorted.
+
+    These are extra, updates and weak-updates of depmod.d(5), and those of vendors. A link in
+    place of one counts.
+    """
+    return sorted(entry.name for entry in os.scandir(tree)
+                  if entry.name not in _KERNEL_OWN and not entry.is_file(follow_symlinks=False))
+
+
 def tree_scope(root: Path, files: Iterable[str], *, whole: bool = False) -> TreeScope:
     """Return the module trees as a part of a journal's scope.
 
@@ -73,6 +83,7 @@ def tree_scope(root: Path, files: Iterable[str], *, whole: bool = False) -> Tree
     places = folders(root)
     if whole or any(is_inside_any(path.lstrip("/"), _FOLDERS) for path in files):
         return TreeScope(places, ())
-    return TreeScope(tuple(f"{tree}/{name}" for tree in trees(root).values()
-                           for name in sorted(os.listdir(root / tree))
-                           if name in ADDED or name.startswith("modules.")), places)
+    return TreeScope(tuple(
+        f"{tree}/{name}" for tree in trees(root).values()
+        for name in sorted({*added(root / tree), *(
+            name for name in os.listdir(root / tree) if name.startswith("modules."))})), places)

@@ -77,7 +77,7 @@ def test_paths_that_change_the_system_without_a_setting_are_denied(path: str) ->
 
 @pytest.mark.parametrize("path", [
     "usr/lib/modules/5.14.0-70.el9.x86_64/extra/foo/foo.ko.xz", "lib/modules/5.14/updates/a.ko",
-    "usr/lib/modules/5.14/weak-updates/a.ko", "usr/lib/firmware/foo.bin",
+    "usr/lib/modules/5.14/weak-updates/a.ko", "usr/lib/modules/5.14/veritas/vx/a.ko",
     "etc/depmod.d/foo.conf", "usr/lib/depmod.d/foo.conf"])
 def test_kernel_module_paths_are_allowed_only_for_plugins_with_kernel_modules(path: str) -> None:
     assert MODULES.objection(path) == ""
@@ -86,9 +86,17 @@ def test_kernel_module_paths_are_allowed_only_for_plugins_with_kernel_modules(pa
 
 @pytest.mark.parametrize("path", [
     "usr/lib/modules/5.14/modules.dep", "usr/lib/modules/5.14/vmlinuz",
-    "usr/lib/modules/extra/x", "usr/lib/modules/5.14/x/extra/y", "usr/lib/modules/5.14/extrax/y"])
+    "usr/lib/modules/extra/x", "usr/lib/modules/5.14/extra", "usr/lib/modules/5.14/build/x",
+    "usr/lib/modules/5.14/source/x", "usr/lib/modules/5.14/vdso/x.so",
+    "usr/lib/modules/5.14/modules.d/x"])
 def test_other_files_of_a_kernel_are_denied(path: str) -> None:
     assert MODULES.objection(path)
+
+
+def test_firmware_needs_no_kernel_module_but_its_folder_stays_one() -> None:
+    assert ORDINARY.objection("usr/lib/firmware/acme.bin") == ""
+    assert ORDINARY.objection("lib/firmware/updates/acme.bin") == ""
+    assert ORDINARY.objection("usr/lib/firmware").endswith("only a folder may be there")
 
 
 def test_parents_of_allowed_paths_are_allowed_only_as_folders() -> None:
@@ -170,7 +178,8 @@ def test_the_manual_lists_all_rules() -> None:
     text = manpages.prose(manpages.section(manpages.PAGES[0], "ALLOWED PATHS"))
     paths = set(re.findall(r"/[\w./*-]*[\w*]", text))
     assert {f"/{path}" for path in (
-        *path_sets.ALLOWED, *path_sets.KERNEL_MODULE, *(path for _, path in DENIED))
+        *path_sets.ALLOWED, *path_sets.KERNEL_MODULE, *path_sets.KERNEL_OWN,
+        *(path for _, path in DENIED))
             } - paths == set()
     assert {f"/{path}" for path in read_paths.active()} - paths == set()
 
@@ -311,10 +320,12 @@ def test_kernel_modules_with_the_name_of_one_of_the_kernel_are_noteworthy(tmp_pa
     (kernel / "modules.dep").write_text("extra/acme.ko.xz: kernel/md/dm-mod.ko.xz\n")
     notables = notable([package_with("a", *(
         file(f"/lib/modules/5.14/{name}") for name in (
-            "extra/xfs.ko.xz", "updates/dm_mod.ko", "extra/acme.ko.xz", "extra/xfs.txt")))],
+            "extra/xfs.ko.xz", "updates/dm_mod.ko", "extra/acme.ko.xz", "extra/xfs.txt",
+            "kernel/fs/xfs/xfs.ko", "kernel/fs/acme.ko")))],
         tmp_path)
     assert list(map(notable_line, notables)) == [
         "replaces kernel module xfs: /lib/modules/5.14/extra/xfs.ko.xz",
+        "replaces kernel module xfs: /lib/modules/5.14/kernel/fs/xfs/xfs.ko",
         "replaces kernel module dm_mod: /lib/modules/5.14/updates/dm_mod.ko"]
 
 
@@ -400,13 +411,16 @@ def test_a_scriptlet_that_writes_path_rules_is_rolled_back(
 def test_a_kernel_module_or_its_setting_allows_kernel_module_paths(
         node: Path, dnf: Dnf, tmp_path: Path) -> None:
     kernel = next((node / "usr/lib/modules").iterdir()).name
-    firmware = {"/usr/lib/firmware/acme.bin": "x"}
-    answer = install(dnf, node, make_plugin(tmp_path, "firmware", files=firmware))
+    firmware = make_plugin(tmp_path, "firmware", files={"/lib/firmware/acme.bin": "x"})
+    plan = dnf.plugin(node, "install", firmware, UNSIGNED, "--dry-run")
+    assert plan.status == 0, plan.text
+    order = {"/usr/lib/depmod.d/acme.conf": "x"}
+    answer = install(dnf, node, make_plugin(tmp_path, "order", files=order))
     assert answer.status == Status.REFUSED and "only plugins with kernel modules" in answer.err
     driver = make_plugin(tmp_path, "driver", files={
-        **firmware, f"/lib/modules/{kernel}/extra/acme.ko": "no real one"})
+        **order, f"/lib/modules/{kernel}/acme/acme.ko": "no real one"})
     assert dnf.plugin(node, "install", driver, UNSIGNED, "--dry-run").status == 0
-    by_setting = make_plugin(tmp_path, "loader", files=firmware, settings=[
+    by_setting = make_plugin(tmp_path, "loader", files=order, settings=[
         '<kernel-module name="dm_multipath" load="yes"/>'])
     plan = dnf.plugin(node, "install", by_setting, UNSIGNED, "--dry-run")
     assert plan.status == 0, plan.text
@@ -415,12 +429,12 @@ def test_a_kernel_module_or_its_setting_allows_kernel_module_paths(
 def test_files_that_resemble_kernel_modules_do_not_allow_their_paths(
         node: Path, dnf: Dnf, tmp_path: Path) -> None:
     kernel = next((node / "usr/lib/modules").iterdir()).name
-    firmware = {"/usr/lib/firmware/acme.bin": "x"}
-    link = make_plugin(tmp_path, "link", files=firmware, links={
-        f"/lib/modules/{kernel}/extra/acme.ko": "/usr/lib/firmware/acme.bin"})
+    order = {"/usr/lib/depmod.d/acme.conf": "x"}
+    link = make_plugin(tmp_path, "link", files=order, links={
+        f"/lib/modules/{kernel}/extra/acme.ko": "/usr/lib/depmod.d/acme.conf"})
     odd = make_plugin(tmp_path, "odd", files={
-        **firmware, f"/lib/modules/{kernel}/extra/acme.ko.txt": "x"})
-    blacklist = make_plugin(tmp_path, "blacklist", files=firmware, settings=[
+        **order, f"/lib/modules/{kernel}/extra/acme.ko.txt": "x"})
+    blacklist = make_plugin(tmp_path, "blacklist", files=order, settings=[
         '<kernel-module name="nothing" blacklist="yes"/>'])
     for bundle in (link, odd, blacklist):
         plan = dnf.plugin(node, "install", bundle, UNSIGNED, "--dry-run")

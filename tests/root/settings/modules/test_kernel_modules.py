@@ -248,6 +248,32 @@ def test_depmod_does_not_follow_an_absolute_lib_link(root: Path) -> None:
     assert indexed_modules(root) == ["core", "isv_foo"]
 
 
+def test_modules_in_folders_of_vendors_are_indexed_and_links_in_them_stay_in_the_root(
+        root: Path, tmp_path: Path) -> None:
+    outside, other = tmp_path / "outside", root / "usr/lib/modules/4.18.0-1/extra"
+    for folder in (outside, root / "opt/vx", other):
+        folder.mkdir(parents=True)
+    places = {"isv_one": "opt/vx/one.ko.5", "isv_two": "opt/vx/two.ko", "isv_far": "far.ko",
+              "isv_other": f"{other.relative_to(root)}/other.ko"}
+    for name, place in places.items():
+        (root / write_module(root, name).lstrip("/")).rename(root / place)
+    (root / "far.ko").rename(outside / "far.ko")
+    vendor = root / MODULES / "veritas"
+    files = [write_module(root, "isv_foo", folder="veritas")]
+    up = "../" * 40
+    for link, target in {"one.ko": "/opt/vx/one.ko.5", "two.ko": f"{up}opt/vx/two.ko",
+                         "far.ko": f"{outside}/far.ko", "far2.ko": f"{up}{outside}/far.ko",
+                         "out": f"{outside}", "other": "/lib/modules/4.18.0-1/extra", "again": ".",
+                         "loop.ko": "loop.ko", "top": "/"}.items():
+        (vendor / link).symlink_to(target)
+    (root / MODULES / "odd.ko").symlink_to("/opt/vx/two.ko")
+    (root / MODULES / "kernel/deep.ko").symlink_to(f"{outside}/far.ko")
+    ctx = context(root, files=files)
+    applied = apply_all(implied_index(ctx), ctx)
+    assert indexed_modules(root) == ["core", "isv_foo", "odd", "one", "other", "two"]
+    assert kinds.verify(applied, ctx) == ()
+
+
 def test_a_module_folder_that_leads_out_of_the_root_is_refused(
         root: Path, tmp_path: Path) -> None:
     outside = tmp_path / "outside"

@@ -25,7 +25,9 @@ def root(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     else:
         (root / "lib").symlink_to("/usr/lib")
     for version, place in places.items():
-        (root / place / version / "extra").mkdir(parents=True)
+        for name in ("extra", "veritas", "vdso"):
+            (root / place / version / name).mkdir(parents=True)
+        (root / place / version / "build").symlink_to(f"/usr/src/kernels/{version}")
         (root / place / version / "modules.dep").touch()
         if version != FOREIGN:
             (root / place / version / "kernel/drivers").mkdir(parents=True)
@@ -46,7 +48,7 @@ def test_a_journal_saves_the_index_and_added_modules_of_every_kernel(root: Path)
     scope = module_trees.tree_scope(root, ["/opt/acme/file", "/usr/lib/modules-load.d/x.conf"])
     assert scope.bare == module_trees.folders(root)
     assert sorted(scope.trees) == sorted(f"{tree}/{name}" for tree in module_trees.trees(
-        root).values() for name in ("extra", "modules.dep"))
+        root).values() for name in ("extra", "modules.dep", "veritas"))
 
 
 @pytest.mark.parametrize("folder", ["/lib/modules", "/usr/lib/modules"])
