@@ -22,7 +22,7 @@ _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _PATH = re.compile(r"/(?:etc|opt)(?:/[A-Za-z0-9_+@:-][A-Za-z0-9._+@:-]*)+")
 _FILE = re.compile(r"\{name\}(?:/[A-Za-z0-9_-][A-Za-z0-9._-]*)?")
 _KEYS = frozenset(("title", "path", "file", "names", "refused", "mode", "needs", "read-by",
-                   "read-line", "check", "error", "unit", "live", "warns", "source", "closed"))
+                   "read-line", "check", "accept", "unit", "live", "warns", "source", "closed"))
 _REQUIRED = ("title", "path", "names", "needs", "source")
 
 
@@ -45,7 +45,7 @@ class ConfigFolder:
     read_by: Tuple[str, ...]
     read_line: str
     check: Tuple[str, ...]
-    error: str
+    accept: str
     unit: str
     live: Tuple[str, ...]
     warns: str
@@ -122,9 +122,9 @@ def _folder(name: str, values: Mapping[str, str], origin: Path) -> ConfigFolder:
         raise _bad(origin, f"[{name}] file {file!r} is not {{name}} or {{name}}/FILE")
     if not re.fullmatch("0?[0-7]{3}", mode):
         raise _bad(origin, f"[{name}] mode {mode!r} is not a mode, such as 0644")
-    read_line, error = values.get("read-line", ""), values.get("error", "")
+    read_line, accept = values.get("read-line", ""), values.get("accept", "")
     _pattern(name, read_line.replace("{path}", ""), origin)
-    _pattern(name, error, origin)
+    _pattern(name, accept, origin)
     try:
         check, live = (tuple(shlex.split(values.get(key, ""))) for key in ("check", "live"))
     except ValueError as exc:
@@ -134,7 +134,7 @@ def _folder(name: str, values: Mapping[str, str], origin: Path) -> ConfigFolder:
         names=_pattern(name, values["names"], origin), mode=int(mode, 8),
         refused=tuple(values.get("refused", "").split()), needs=tuple(values["needs"].split()),
         read_by=tuple(values.get("read-by", "").split()), read_line=read_line, check=check,
-        error=error, unit=values.get("unit", ""), live=live, warns=values.get("warns", ""),
+        accept=accept, unit=values.get("unit", ""), live=live, warns=values.get("warns", ""),
         source=values["source"], closed=_flag(name, values.get("closed", "no"), origin),
         origin=origin)
 

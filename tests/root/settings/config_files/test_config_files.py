@@ -16,7 +16,7 @@ from ovirt_node_plugin.settings.engine import checking, kinds
 from ovirt_node_plugin.settings.engine.ledger import Ledger
 from ovirt_node_plugin.settings.engine.revert import do_revert, plan_revert
 from ovirt_node_plugin.settings.kit.model import Context, Wanted
-from ovirt_node_plugin.system.limits import CONFIG_FILE_BYTES
+from ovirt_node_plugin.system.limits import CONFIG_FILE_BYTES, TEXT_BYTES
 from ovirt_node_plugin.undo.changes import Applied
 from tests.support.applied import apply_all
 from tests.support.settings_root import (
@@ -72,6 +72,8 @@ def prepare(root: Path, folder: folders.ConfigFolder) -> None:
         place.mkdir()
     elif not place.exists():
         write_file(root, folder.needs[0], "")
+    if folder.check:
+        write_file(root, f"/usr/bin/{folder.check[0]}", "")
     if folder.read_by:
         write_file(root, folder.read_by[0], f"# comment\n{MAIN[folder.id]}")
 
@@ -86,6 +88,13 @@ def sudoers(root: Path, *, text: str = "acme ALL=(root) /opt/acme/run\n") -> Tup
     write_file(root, SOURCE, text)
     ctx = context(root, files=[SOURCE], runner=RecordingRunner())
     return ctx, wanted(ctx, "sudoers", "acme")
+
+
+def sshd(root: Path) -> Wanted:
+    """Return a file of configuration for sshd, which the root has."""
+    prepare(root, next(each for each in BUILT_IN if each.id == "sshd"))
+    write_file(root, SOURCE, "PermitRootLogin no\n")
+    return wanted(context(root, files=[SOURCE]), "sshd", "acme.conf")
 
 
 @every_folder
@@ -167,19 +176,47 @@ def test_content_that_a_plan_cannot_show_is_refused(root: Path, text: bytes, why
     assert not (root / "etc/sudoers.d/acme").exists()
 
 
-def test_only_a_failure_that_the_list_names_refuses_a_file(root: Path) -> None:
+@pytest.mark.parametrize("output", [
+    "a\nsshd: no hostkeys available -- exiting.\r\n",
+    "Missing privilege separation directory: /run/sshd"])
+def test_a_failure_that_the_list_accepts_does_not_refuse_a_file(root: Path, output: str) -> None:
+    item = sshd(root)
+    apply_all([item], context(root, files=[SOURCE], runner=Checker(1, output)))
+    assert (root / "etc/ssh/sshd_config.d/acme.conf").exists()
+
+
+@pytest.mark.parametrize("output", [
+    "", "no hostkeys available -- exiting. it failed", "programs cannot be isolated",
+    "no hostkeys available -- exiting.\n/dev/stdin: terminating, 1 bad configuration options"])
+def test_any_other_failure_of_a_checker_refuses_a_file(root: Path, output: str) -> None:
+    item = sshd(root)
+    with pytest.raises(Refused, match="sshd refuses the file: it failed"):
+        apply_all([item], context(root, files=[SOURCE], runner=Checker(-9, output)))
+    assert not (root / "etc/ssh/sshd_config.d/acme.conf").exists()
+
+
+def test_a_plan_says_that_the_root_lacks_the_checker(root: Path) -> None:
+    ctx, _ = sudoers(root)
+    (root / "usr/bin/visudo").unlink()
+    ctx = replace(ctx, bundle_files={"files/acme": b"anything"})
+    item = wanted(ctx, "sudoers", "acme", "files/acme")
+    assert item.notes == ("the root has no visudo, so nothing checks the syntax of sudoers/acme"
+                          " before it is read",)
+    checking.check([item], ctx, others={})
+    ctx = replace(ctx, files={"/usr/sbin/visudo": 0o100755})
+    assert wanted(ctx, "sudoers", "acme", "files/acme").notes == ()
+
+
+def test_a_main_configuration_that_cannot_be_read_is_refused(root: Path) -> None:
     ctx, item = sudoers(root)
-    with pytest.raises(Refused, match="visudo refuses the file"):
-        apply_all([item], context(root, files=[SOURCE],
-                                  runner=Checker(1, "stdin:1:16: syntax error")))
-    assert not (root / "etc/sudoers.d/acme").exists()
-    apply_all([item], context(root, files=[SOURCE], runner=Checker(1, "no tty")))
-    assert (root / "etc/sudoers.d/acme").exists()
+    with (root / "etc/sudoers").open("r+b") as stream:
+        stream.truncate(TEXT_BYTES + 1)
+    with pytest.raises(Refused, match="/etc/sudoers cannot be read: larger than"):
+        checking.check([item], ctx, others={})
 
 
 def test_a_file_of_the_bundle_is_shown_and_checked_before_anything_is_written(root: Path) -> None:
     ctx, _ = sudoers(root)
-    write_file(root, "usr/sbin/visudo", "")
     ctx = replace(ctx, bundle_files={"files/acme": b"acme ALL=(root ALL\n"},
                   run=Checker(1, "stdin:1:16: syntax error"))
     item = wanted(ctx, "sudoers", "acme", "files/acme")
@@ -211,9 +248,12 @@ def test_a_site_adds_a_folder_with_a_checker_of_its_own(root: Path) -> None:
     ctx = context(root, files=[SOURCE], runner=runner)
     item = kind.wanted(ConfigFile("acme", "a.rule", SOURCE), ctx)[0]
     kind.check(item, ctx, installed=False)
-    for status, why in ((1, "acme-check refuses the file"), (127, "cannot be started")):
-        with pytest.raises(Refused, match=why):
-            kind.apply(item, context(root, files=[SOURCE], runner=Checker(status, "")))
+    with pytest.raises(Refused, match="the root does not have acme-check, which checks it as"
+                                      " .*lists/site.conf says"):
+        kind.apply(item, ctx)
+    write_file(root, "usr/bin/acme-check", "")
+    with pytest.raises(Refused, match="acme-check refuses the file"):
+        kind.apply(item, context(root, files=[SOURCE], runner=Checker(1, "")))
     kind.apply(item, ctx)
     assert runner.argvs[0][-3:] == ("acme-check", "--file", "-")
     assert (root / "opt/acme/rules.d/a.rule").stat().st_mode == 0o100640
