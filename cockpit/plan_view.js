@@ -62,9 +62,18 @@ export function card(title, ...children) {
  * @param {string[]} texts
  */
 export function list(texts) {
-    return texts.length > MANY
-        ? limited(texts, text => element("div", null, lines(text)), MANY)
-        : element("ul", {class: "list"}, texts.map(text => element("li", null, lines(text))));
+    return listOf(texts, lines);
+}
+
+/**
+ * @template T
+ * @param {T[]} items
+ * @param {(item: T) => Child} show
+ */
+function listOf(items, show) {
+    return items.length > MANY
+        ? limited(items, item => element("div", null, show(item)), MANY)
+        : element("ul", {class: "list"}, items.map(item => element("li", null, show(item))));
 }
 
 /**
@@ -96,7 +105,7 @@ function pluginCard(plugin, plan, choices) {
         ]),
         changesOrigin(plugin) ? origin(plugin, choices) : null,
         part(_("What this repairs"), plugin.repairs),
-        part(_("Settings"), settingsInOrder(plugin).map(setting => setting.text)),
+        settings(settingsInOrder(plugin)),
         !kept && !plugin.settings.length ? element("p", null, _("No setting changes.")) : null,
         !kept && plan.operation !== "remove" && !plan.packages.length
             ? element("p", null, _("No package changes.")) : null,
@@ -113,6 +122,21 @@ function pluginCard(plugin, plan, choices) {
  */
 function part(title, texts) {
     return texts.length ? element("div", {class: "part"}, element("h3", null, title), list(texts)) : null;
+}
+
+/**
+ * Return the settings, those of files of configuration with the whole text of the file.
+ *
+ * @param {import("./answers").PlannedSetting[]} planned
+ */
+function settings(planned) {
+    return planned.length ? element(
+        "div", {class: "part"}, element("h3", null, _("Settings")), listOf(planned, setting => [
+            lines(setting.text),
+            setting.content ? element("pre", {
+                class: "output", tabindex: "0", "aria-label": format(_("Content of $0"), setting.key),
+            }, setting.content.replaceAll("\t", " ".repeat(8))) : null,
+        ])) : null;
 }
 
 /**

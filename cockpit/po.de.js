@@ -144,6 +144,7 @@ cockpit.locale({
         "Das Plugin wird mit seinem Datensatz verglichen …",
     ],
     "Configuration files": [null, "Konfigurationsdateien"],
+    "Content of $0": [null, "Inhalt von $0"],
     "Copied": [null, "Kopiert"],
     "Copy": [null, "Kopieren"],
     "Copy the commands": [null, "Befehle kopieren"],

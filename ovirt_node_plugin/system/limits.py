@@ -14,6 +14,8 @@ EDITED_BYTES = 64 * MIB
 """A file of a root whose content is compared, edited or kept to be restored."""
 CONFIG_FILE_BYTES = 64 << 10
 """A file of configuration that a plugin puts into a drop-in folder; a plan shows all of it."""
+CONFIG_FILES_BYTES = 4 * MIB
+"""Those files of a plugin's packages, read before the installation."""
 CONFIG_LISTS = 100
 """The lists of drop-in folders of a site."""
 OS_RELEASE_BYTES = 64 << 10

@@ -109,11 +109,16 @@ def test_a_refused_upload_leaves_nothing_and_another_file_can_be_chosen(
 
 def test_the_plan_names_everything_and_asks_for_trust_in_a_key(
         cockpit_host: Host, open_page: OpenPage, tmp_path: Path, key: SigningKey) -> None:
-    cockpit_host.add_to_library(bundle(
-        tmp_path, "delta", key, settings=[SETTING],
+    (cockpit_host.root / "etc/pam.d").mkdir(exist_ok=True)
+    folder = bundle(
+        tmp_path, "delta", key, settings=[
+            SETTING, '<config-file folder="pam" name="delta" source="files/pam"/>'],
         files={"/usr/bin/delta": "#!/bin/sh\n", "/etc/sudoers.d/delta": "# nothing\n"},
         attributes={"/usr/bin/delta": "%attr(4755,root,root)"},
-        scriptlets={"post": "true"}), "delta")
+        scriptlets={"post": "true"})
+    (folder / "files").mkdir()
+    (folder / "files/pam").write_text("auth required <b>pam_deny.so</b>\n\x1b[31maccount\n")
+    cockpit_host.add_to_library(folder, "delta")
     page = open_page(cockpit_host, "/available")
     page.role("button", "Install delta").click()
     page.wait_for_text("Install delta 1.0")
@@ -122,6 +127,9 @@ def test_the_plan_names_everything_and_asks_for_trust_in_a_key(
     assert fingerprint == key.fingerprint.lower()
     text = page.text
     assert "vm.swappiness" in text and "delta-1.0-1.noarch" in text
+    content = page.tab.get_by_label("Content of pam/delta").inner_text()
+    assert content.startswith("auth required <b>pam_deny.so</b>\n")
+    assert "\\x1b[31maccount" in content
     assert text.index("/usr/bin/delta") < text.index("Scriptlets that run as root")
     install = page.role("button", "Install", exact=True)
     assert install.is_disabled()

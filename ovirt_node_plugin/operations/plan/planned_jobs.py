@@ -21,7 +21,7 @@ from ...target import is_booted
 from ..model.books import Books
 from ..model.jobs import Job
 from ..model.results import INSTALL, KEEP, REPAIR, UPGRADE
-from . import kernel_fits
+from . import kernel_fits, package_sources
 from .leaving_out import LeavingOut
 
 
@@ -76,7 +76,9 @@ def contexts_of(active: Sequence[Bundle], shares: Mapping[str, Set[str]], books:
                                 facts=leaving.facts, bundle_files=bundle.descriptor.files,
                                 leavable=leavable, live=is_booted(books.root),
                                 sealed=session.sealed))
-    return kernel_fits.with_module_fits(contexts, packages, session.rpm_files())
+    fetched = session.rpm_files()
+    return package_sources.with_sources(
+        kernel_fits.with_module_fits(contexts, packages, fetched), active, packages, fetched)
 
 
 def jobs_of(active: Sequence[Bundle], actions: Mapping[str, str], books: Books,

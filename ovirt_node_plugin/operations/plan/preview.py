@@ -12,7 +12,7 @@ from ...packages.session import PackageChange, Session
 from ...registry.record import Record
 from ...settings.engine import checking, kinds, live, selection
 from ...settings.engine.revert import Revert
-from ...settings.kit.model import Context
+from ...settings.kit.model import Context, Wanted
 from ...settings.services import package_units
 from ...system.openpgp import PublicKey
 from ...system.words import first_names, size
@@ -57,11 +57,11 @@ def action(job: Job, jobs: Sequence[Job], packages: Sequence[PackageChange], boo
         summary=descriptor.summary, source=job.bundle.source, packages=job.packages,
         settings=(*(PlannedSetting(action=ON, kind=item.kind, key=item.key, value=item.value,
                                    text=item.text, content=kinds.content(item, context))
-                    for item in upgrade.fresh),
+                    for item in _dangerous_first(upgrade.fresh)),
                   *(PlannedSetting(action=AGAIN, kind=item.kind, key=item.key, value=item.value,
                                    text=f"again: {item.text}",
                                    content=kinds.content(item, context))
-                    for item in upgrade.refreshed),
+                    for item in _dangerous_first(upgrade.refreshed)),
                   *dropped(upgrade.gone, staying_of_job(job, jobs, books))),
         now=(*live.plan_off(undone, context),
              *live.plan_on([*upgrade.fresh, *upgrade.refreshed], context)),
@@ -74,6 +74,10 @@ def action(job: Job, jobs: Sequence[Job], packages: Sequence[PackageChange], boo
             KnownKey(name, key.fingerprint, key.owner) for key in known for name in key.ids
             for origin in (job.recorded_origin, job.old_origin)
             if origin is not None and name in origin.keys)))
+
+
+def _dangerous_first(items: Sequence[Wanted]) -> Sequence[Wanted]:
+    return sorted(items, key=lambda item: not item.danger)
 
 
 def kept(record: Record, *, source: str, notes: Iterable[str] = (),

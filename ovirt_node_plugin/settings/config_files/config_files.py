@@ -52,7 +52,8 @@ class ConfigFiles:
             text = (f"install {folder.title} /{'/'.join(_place(folder, item.name, ctx))}"
                     f" from {item.source}{warns}")
         return (Wanted(kind=self.name, key=key, value=item.source, text=text, item=item,
-                       notes=tuple(_notes(item, folder, ctx))),)
+                       notes=tuple(_notes(item, folder, ctx)),
+                       danger=folder is not None and bool(folder.warns)),)
 
     def check(self, wanted: Wanted, ctx: Context, *, installed: bool) -> None:
         """Refuse an unknown or closed folder, and a file that its program would not read."""
@@ -187,8 +188,8 @@ def _check_read(wanted: Wanted, folder: ConfigFolder, ctx: Context) -> None:
 
 
 def _planned_content(wanted: Wanted, ctx: Context) -> Optional[bytes]:
-    """Return the content before packages are installed, None if a package has it."""
-    return ctx.bundle_files.get(wanted.value)
+    """Return the content before packages are installed, None if it is not known then."""
+    return ctx.bundle_files.get(wanted.value, ctx.package_files.get(wanted.value))
 
 
 def _check_content(wanted: Wanted, folder: ConfigFolder, data: bytes, ctx: Context, *,
@@ -229,9 +230,9 @@ def _check_content(wanted: Wanted, folder: ConfigFolder, data: bytes, ctx: Conte
 
 def _notes(item: ConfigFile, folder: Optional[ConfigFolder], ctx: Context) -> Iterator[str]:
     """Yield lines for a plan about what it cannot show."""
-    if item.source.startswith("/"):
-        yield (f"the content of {item.folder}/{item.name} is in a package, so it is checked only"
-               " when that is installed; a file in files/ of the bundle would be shown here")
+    if item.source.startswith("/") and item.source not in ctx.package_files:
+        yield (f"the content of {item.folder}/{item.name} is in a package that was not read, so it"
+               " is checked only when that is installed")
     if folder is None:
         return
     if not folder.check:

@@ -112,7 +112,8 @@ class Context:
     a root that is not running are isolated from this machine. ``earlier`` are settings of the
     plugin in another root, whose accounts get the same numbers if they can. ``persistent`` are
     the absolute paths that the plugin keeps over new images. ``bundle_files`` are the files of
-    its bundle, by ``files/NAME``.
+    its bundle, by ``files/NAME``; ``package_files`` the contents of files of its packages that
+    a plan shows, by absolute path, as far as they are known before the packages are installed.
     """
 
     root: Path
@@ -128,6 +129,7 @@ class Context:
     earlier: Sequence[Applied] = ()
     persistent: Sequence[str] = ()
     bundle_files: Mapping[str, bytes] = field(default_factory=dict)
+    package_files: Mapping[str, bytes] = field(default_factory=dict)
 
     def in_root(self, *words: str, stdin: bytes = b"") -> str:
         """Run a program of the root in it, and return its standard output.
@@ -163,7 +165,7 @@ class Wanted:
     that files or other settings imply; ``parts`` are then the names of these. With ``need``
     the setting only has to exist: another setting of the plugin with the same key takes
     precedence. ``wish`` are values of the outcome that the system should choose if it can;
-    ``notes`` are lines for a plan.
+    ``notes`` are lines for a plan, which names a setting with ``danger`` before others.
     """
 
     kind: str
@@ -175,6 +177,7 @@ class Wanted:
     need: bool = False
     wish: Outcome = field(default_factory=dict)
     notes: Tuple[str, ...] = ()
+    danger: bool = False
 
     @property
     def identity(self) -> Tuple[str, str]:
