@@ -125,6 +125,8 @@ function kindText(kind) {
         ["initramfs", _("initramfs of a kernel")],
         ["ca-certificate", _("certificate authority")],
         ["ca-trust", _("trust store")],
+        ["config-file", _("file in a drop-in folder")],
+        ["library-cache", _("library cache")],
         ["udev-rules", _("udev rules")],
         ["multipath-config", _("multipath configuration")],
         ["tmpfiles", _("tmpfiles configuration")],

@@ -33,7 +33,8 @@ export const GROUPS = [
         "selinux-policy"]],
     ["boot", ["initramfs-driver", "dracut-module", "initramfs"]],
     ["certificates", ["ca-certificate", "ca-trust"]],
-    ["placed", ["udev-rules", "multipath-config", "tmpfiles", "logrotate"]],
+    ["placed", ["config-file", "udev-rules", "multipath-config", "tmpfiles", "logrotate",
+        "library-cache"]],
     ["kept", ["persistent-path"]],
     ["left-out", ["leave-out"]],
 ];

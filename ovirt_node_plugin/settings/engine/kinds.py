@@ -9,7 +9,7 @@ from ...undo.changes import Applied
 from ..accounts import accounts
 from ..boot import command_line, dracut_files, initramfs, kernel_arguments
 from ..certificates import ca_certificates, ca_trust
-from ..config_files import config_files
+from ..config_files import config_files, library_cache
 from ..firewall import firewall
 from ..kit.model import Context, Derived, Kind, Remarking, Replacing, SettingProblem, Shown, Wanted
 from ..modules import kernel_modules, module_index
@@ -19,7 +19,8 @@ from ..services import services
 from ..sysctl import sysctl
 
 DERIVED: Mapping[str, Derived] = {kind.name: kind for kind in (
-    command_line.KIND, ca_trust.KIND, selinux_policy.KIND, module_index.KIND, initramfs.KIND)}
+    command_line.KIND, ca_trust.KIND, library_cache.KIND, selinux_policy.KIND, module_index.KIND,
+    initramfs.KIND)}
 """Derived kinds, each after those that it follows from."""
 _ALL: Tuple[Kind, ...] = (
     *accounts.KINDS, sysctl.KIND, *firewall.KINDS, services.KIND, kernel_modules.KIND,

@@ -44,7 +44,7 @@ MAIN: Mapping[str, str] = {
     "chrony-sources": "sourcedir /run/chrony-dhcp\nsourcedir /etc/chrony.d\n",
     "rsyslog": 'include(file="/etc/rsyslog.d/*.conf" mode="optional")\n',
     "krb5": "includedir /etc/krb5.conf.d/\n", "dnsmasq": "conf-dir=/etc/dnsmasq.d,.rpmnew\n",
-    "collectd": 'Include "/etc/collectd.d"\n'}
+    "collectd": 'Include "/etc/collectd.d"\n', "ld.so": "include ld.so.conf.d/*.conf\n"}
 every_folder = pytest.mark.parametrize("folder", BUILT_IN, ids=[each.id for each in BUILT_IN])
 
 
@@ -74,6 +74,8 @@ def prepare(root: Path, folder: folders.ConfigFolder) -> None:
         write_file(root, folder.needs[0], "")
     if folder.check:
         write_file(root, f"/usr/bin/{folder.check[0]}", "")
+    if folder.id == "ld.so":
+        write_file(root, "/usr/sbin/ldconfig", "")
     if folder.read_by:
         write_file(root, folder.read_by[0], f"# comment\n{MAIN[folder.id]}")
 
@@ -113,7 +115,7 @@ def test_a_file_is_copied_checked_verified_and_removed(
     assert folder.title in items[0].text and path in items[0].text
     info = (root / path).lstat()
     assert (info.st_mode, info.st_uid, info.st_gid) == (0o100000 | folder.mode, 0, 0)
-    programs = [folder.check] if folder.check else []
+    programs = [folder.check] if folder.check else [("ldconfig", "-X")] * (folder.id == "ld.so")
     assert [argv[-len(words):] for argv, words in zip(runner.argvs, programs)] == programs
     assert len(runner.argvs) == len(programs)
     assert kinds.verify(applied, ctx) == ()
