@@ -90,6 +90,7 @@ function groupTitle(group) {
         boot: _("Initramfs"),
         certificates: _("Certificates"),
         placed: _("Configuration files"),
+        names: _("Names of hosts"),
         kept: _("Paths that are kept over new images"),
         "left-out": _("Files that are left out"),
     };
@@ -125,6 +126,7 @@ function kindText(kind) {
         ["initramfs", _("initramfs of a kernel")],
         ["ca-certificate", _("certificate authority")],
         ["ca-trust", _("trust store")],
+        ["module-signing-key", _("key that signs modules")],
         ["config-file", _("file in a drop-in folder")],
         ["library-cache", _("library cache")],
         ["udev-rules", _("udev rules")],

@@ -299,6 +299,7 @@ cockpit.locale({
     "May change": [null, "Darf sich ändern"],
     "Mode": [null, "Modus"],
     "Name": [null, "Name"],
+    "Names of hosts": [null, "Namen von Hosts"],
     "Needs": [null, "Benötigt"],
     "Neither the system nor a repository has the key $0: its packages are refused.": [
         null,
@@ -699,6 +700,7 @@ cockpit.locale({
     "link": [null, "Verknüpfung"],
     "loaded": [null, "geladen"],
     "logrotate configuration": [null, "logrotate-Konfiguration"],
+    "key that signs modules": [null, "Schlüssel, der Module signiert"],
     "library cache": [null, "Bibliotheks-Cache"],
     "member of a group": [null, "Mitglied einer Gruppe"],
     "mode": [null, "Modus"],

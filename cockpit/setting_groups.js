@@ -32,9 +32,10 @@ export const GROUPS = [
     ["selinux", ["selinux-module", "selinux-boolean", "selinux-port", "selinux-file-context",
         "selinux-policy"]],
     ["boot", ["initramfs-driver", "dracut-module", "initramfs"]],
-    ["certificates", ["ca-certificate", "ca-trust"]],
+    ["certificates", ["ca-certificate", "ca-trust", "module-signing-key"]],
     ["placed", ["config-file", "udev-rules", "multipath-config", "tmpfiles", "logrotate",
         "library-cache"]],
+    ["names", ["hosts-entry"]],
     ["kept", ["persistent-path"]],
     ["left-out", ["leave-out"]],
 ];

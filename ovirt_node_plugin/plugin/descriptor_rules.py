@@ -17,6 +17,7 @@ from ..system.path_sets import KEPT_BELOW
 from ..system.relaxng import Problem, problem_at, quoted
 from ..system.rpm_version import VersionRange
 from ..system.xml import XmlElement
+from . import hosts_entries
 from .sysctl_names import dotted
 from .vdsm_points import HOOK_POINTS, nearest_point
 
@@ -220,7 +221,7 @@ def _paths(root: XmlElement) -> Iterator[Problem]:
 def _placed_files(root: XmlElement) -> Iterator[Problem]:
     for settings, seen in _together(root):
         for tag in ("udev-rules", "multipath-config", "tmpfiles", "logrotate",
-                    "ca-certificate"):
+                    "ca-certificate", "module-signing-key"):
             yield from _once(seen, settings.all(tag), lambda node: node.get("name"),
                              lambda node: f"<{node.tag}> named {node.get('name')}")
         yield from _once(seen, settings.all("unit-drop-in"),
@@ -231,6 +232,21 @@ def _placed_files(root: XmlElement) -> Iterator[Problem]:
                          lambda node: f"<config-file> {node.get('folder')}/{node.get('name')}")
         yield from _once(seen, settings.all("persistent-path"), lambda node: node.get("path"),
                          lambda node: f"<persistent-path> {node.get('path')}")
+
+
+def _hosts_entries(root: XmlElement) -> Iterator[Problem]:
+    for settings, seen in _together(root):
+        for node in settings.all("hosts-entry"):
+            address, names = node.get("address"), node.get("names").split()
+            if not hosts_entries.is_address(address):
+                yield problem_at(node, f"expected an IPv4 or IPv6 address, found {address[:64]}")
+            problem = hosts_entries.problem(names)
+            if problem:
+                yield problem_at(node, problem)
+            for name in dict.fromkeys(map(str.lower, names)):
+                if seen.add(("hosts-entry", name), node) is not None:
+                    yield problem_at(node, f"expected one <hosts-entry> with {name[:64]}, found a"
+                                           " second")
 
 
 # The arguments by which boot loader, initramfs and imgbased find the image.
@@ -469,5 +485,6 @@ def _once(seen: _Seen, nodes: Sequence[XmlElement], key: Callable[[XmlElement], 
 
 
 _RULES = (_bounds, _needs, _repo_ids, _contents, _packages, _services, _kernel_modules, _initramfs,
-          _vdsm_hooks, _paths, _placed_files, _kernel_arguments, _command_line_length,
-          _persistent_paths, _leave_outs, _sysctls, _accounts, _firewall, _selinux, _conditions)
+          _vdsm_hooks, _paths, _placed_files, _hosts_entries, _kernel_arguments,
+          _command_line_length, _persistent_paths, _leave_outs, _sysctls, _accounts, _firewall,
+          _selinux, _conditions)

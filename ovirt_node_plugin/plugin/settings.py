@@ -86,6 +86,22 @@ class CaCertificate:
 
 
 @dataclass(frozen=True)
+class ModuleSigningKey:
+    """A certificate of a key that signs kernel modules; ``source`` as in ``PlacedFile``."""
+
+    source: str
+    name: str
+
+
+@dataclass(frozen=True)
+class HostsEntry:
+    """Names of a host, and its address, for /etc/hosts."""
+
+    address: str
+    names: Tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class PersistentPath:
     """An absolute path whose content is kept when the image is replaced."""
 
@@ -199,7 +215,8 @@ class SelinuxModule:
 
 
 Setting = Union[Sysctl, Group, User, FirewallPort, FirewallService, Service, KernelModule, VdsmHook,
-                PlacedFile, ConfigFile, KernelArgument, CaCertificate, PersistentPath, LeaveOut,
+                PlacedFile, ConfigFile, KernelArgument, CaCertificate, ModuleSigningKey,
+                HostsEntry, PersistentPath, LeaveOut,
                 InitramfsDriver, DracutModule,
                 SelinuxBoolean, SelinuxPort, SelinuxFileContext, SelinuxModule]
 
@@ -260,6 +277,9 @@ _READERS: Dict[str, Callable[[XmlElement], Setting]] = {
                                            node.get("source")),
     "kernel-argument": _kernel_argument,
     "ca-certificate": lambda node: CaCertificate(node.get("source"), node.get("name")),
+    "module-signing-key": lambda node: ModuleSigningKey(node.get("source"), node.get("name")),
+    "hosts-entry": lambda node: HostsEntry(node.get("address"),
+                                           tuple(node.get("names").split())),
     "persistent-path": lambda node: PersistentPath(node.get("path")),
     "selinux-boolean": lambda node: SelinuxBoolean(node.get("name"), node.get("value")),
     "selinux-port": lambda node: SelinuxPort(node.get("type"), node.get("port"),

@@ -19,6 +19,8 @@ CONFIG_FILES_BYTES = 4 * MIB
 CONFIG_LISTS = 100
 """The lists of drop-in folders of a site."""
 OS_RELEASE_BYTES = 64 << 10
+HOSTS_BYTES = 4 * MIB
+"""The file hosts(5)."""
 ACCOUNTS_BYTES = 4 * MIB
 """One of passwd(5), group(5), shadow(5) and gshadow(5)."""
 

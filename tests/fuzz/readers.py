@@ -35,16 +35,22 @@ from ovirt_node_plugin.settings.boot import (
     initramfs_images,
 )
 from ovirt_node_plugin.settings.certificates import pem
+from ovirt_node_plugin.settings.config_files import folders as config_folders
 from ovirt_node_plugin.settings.firewall import firewall_files
+from ovirt_node_plugin.settings.host_names import host_names
+from ovirt_node_plugin.settings.kit.model import Context
 from ovirt_node_plugin.settings.modules import module_file, module_fits, module_index
 from ovirt_node_plugin.settings.selinux import selinux_store
+from ovirt_node_plugin.settings.signing_keys import x509
 from ovirt_node_plugin.settings.sysctl import sysctl_files
 from ovirt_node_plugin.system import account_files, openpgp
 from ovirt_node_plugin.system.run import run
 from ovirt_node_plugin.undo import journal_file
+from ovirt_node_plugin.undo.changes import Applied
 from ovirt_node_plugin.vdsm import record_scan
 from tests.support.kmod import module_bytes
 from tests.support.sample_bundle import DESCRIPTOR
+from tests.support.trust_root import ACME, der
 
 Errors = Tuple[Type[Exception], ...]
 
@@ -211,6 +217,20 @@ def _zone(data: bytes, folder: Path) -> None:
 def _certificates(data: bytes, folder: Path) -> None:
     pem.problem(data)
     pem.blocks(data)
+
+
+def _hosts(data: bytes, folder: Path) -> None:
+    _written(data, folder, "etc/hosts")
+    entry = Applied("hosts-entry", "a", "192.0.2.1 a b", "absent", ())
+    host_names.KIND.verify(entry, Context(folder, "foo", {}, run))
+    remover = host_names.KIND.part_remover(entry, "etc/hosts")
+    assert remover is not None
+    remover(data)
+
+
+def _config_folders(data: bytes, folder: Path) -> None:
+    _written(data, folder, "lists/site.conf")
+    config_folders.read_folders(folder / "lists")
 
 
 def _entry(data: bytes, folder: Path) -> None:
@@ -388,6 +408,15 @@ READERS: Dict[str, Reader] = {
                            b' protocol="udp"/></rule><service name="a"/></zone>',
                            b"DefaultZone=a\n"),
                    _lines(b'<port port="%d" protocol="tcp"/>\n'), 30_000),
+    "hosts": Reader(_hosts, (b"127.0.0.1 localhost # a\n192.0.2.1 a b # node-plugin\n",),
+                    _lines(b"192.0.2.1 a%d b # c\n"), 300_000),
+    "config-folders": Reader(
+        _config_folders, (b"[a]\ntitle = A\npath = /etc/a\nnames = .+\nneeds = /b\nsource = c\n"
+                          b"check = d '-'\nread-line = {path}\n[*]\nclosed = yes\n",),
+        _lines(b"[%d]\ntitle=A\npath=/etc/a\nnames=a\nneeds=/b\nsource=c\n"), 30_000),
+    "x509": Reader(lambda data, _: x509.problem(data), (der(ACME),),
+                   lambda size: b"\x30\x83" + (2 * size).to_bytes(3, "big") + b"\x05\x00" * size,
+                   500_000),
     "pem": Reader(_certificates,
                   (b"-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n",),
                   _lines(b"-----BEGIN CERTIFICATE-----\n"), 40_000),

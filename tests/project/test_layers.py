@@ -40,7 +40,8 @@ INNER: Mapping[str, Tuple[Tuple[str, ...], ...]] = {
     "operations": (("model",), ("plan", "apply")),
     "settings": (
         ("kit",),
-        ("accounts", "certificates", "firewall", "modules", "selinux", "services", "sysctl"),
+        ("accounts", "certificates", "firewall", "host_names", "modules", "selinux", "services",
+         "signing_keys", "sysctl"),
         ("boot", "config_files", "placed"),
         ("engine",),
     ),

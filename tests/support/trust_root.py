@@ -5,6 +5,7 @@ format of the store.
 """
 from __future__ import annotations
 
+import base64
 import re
 import shutil
 import subprocess
@@ -64,6 +65,11 @@ zko60k6P2SmlUWqIN8x9mDcAmahppx4Ca9FWAiBFVg/yOq99MwhDqwDWzMpTdmfM
 yNZ9hGcFfDyfiaxFyg==
 -----END CERTIFICATE-----
 """
+
+
+def der(pem: str) -> bytes:
+    """Return a certificate in PEM in its other form, DER."""
+    return base64.b64decode("".join(pem.strip().split("\n")[1:-1]))
 
 
 def add_trust(root: Path) -> Path:

@@ -1,4 +1,4 @@
-"""Files of packages that a plan shows in full, read before they are installed."""
+"""Files of packages that a plan shows or checks, read before they are installed."""
 from __future__ import annotations
 
 import contextlib
@@ -11,7 +11,7 @@ from ...packages.payload import read_files
 from ...packages.session import PackageChange
 from ...plugin.bundle import Bundle
 from ...plugin.descriptor import Descriptor, When
-from ...plugin.settings import ConfigFile
+from ...plugin.settings import ConfigFile, ModuleSigningKey
 from ...settings.kit.model import Context
 from ...system.limits import CONFIG_FILE_BYTES, CONFIG_FILES_BYTES
 from ...system.paths import resolve_inside
@@ -20,7 +20,7 @@ from ...system.regular_files import read_regular
 
 def with_sources(contexts: Sequence[Context], active: Sequence[Bundle],
                  packages: Sequence[PackageChange], files: Mapping[str, Path]) -> List[Context]:
-    """Return ``contexts`` with the contents of files of configuration that packages have.
+    """Return ``contexts`` with the contents of such files that packages have.
 
     ``active`` are the plugins of the contexts, in their order; ``files`` are the RPM files on
     this machine of arriving packages, by NEVRA. Files of packages that are not fetched, and
@@ -34,10 +34,11 @@ def with_sources(contexts: Sequence[Context], active: Sequence[Bundle],
 
 
 def _paths(descriptor: Descriptor) -> List[str]:
-    """Return the sources of files of configuration, also of settings that do not apply here."""
+    """Return the sources that settings check or show, also of settings that do not apply."""
     settings = [setting for item in descriptor.settings
                 for setting in (item.settings if isinstance(item, When) else (item,))]
-    return sorted({setting.source for setting in settings if isinstance(setting, ConfigFile)})
+    return sorted({setting.source for setting in settings
+                   if isinstance(setting, (ConfigFile, ModuleSigningKey))})
 
 
 def _contents(paths: Sequence[str], arriving: Mapping[str, str], files: Mapping[str, Path],

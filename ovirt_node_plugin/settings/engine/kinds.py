@@ -11,11 +11,13 @@ from ..boot import command_line, dracut_files, initramfs, kernel_arguments
 from ..certificates import ca_certificates, ca_trust
 from ..config_files import config_files, library_cache
 from ..firewall import firewall
+from ..host_names import host_names
 from ..kit.model import Context, Derived, Kind, Remarking, Replacing, SettingProblem, Shown, Wanted
 from ..modules import kernel_modules, module_index
 from ..placed import leave_out, persistent_paths, placed_files, vdsm_hooks
 from ..selinux import selinux, selinux_policy
 from ..services import services
+from ..signing_keys import signing_keys
 from ..sysctl import sysctl
 
 DERIVED: Mapping[str, Derived] = {kind.name: kind for kind in (
@@ -25,7 +27,8 @@ DERIVED: Mapping[str, Derived] = {kind.name: kind for kind in (
 _ALL: Tuple[Kind, ...] = (
     *accounts.KINDS, sysctl.KIND, *firewall.KINDS, services.KIND, kernel_modules.KIND,
     vdsm_hooks.KIND, *placed_files.KINDS, config_files.KIND,
-    kernel_arguments.KIND, ca_certificates.KIND, persistent_paths.KIND, leave_out.KIND,
+    kernel_arguments.KIND, ca_certificates.KIND, signing_keys.KIND, host_names.KIND,
+    persistent_paths.KIND, leave_out.KIND,
     *dracut_files.KINDS, *selinux.KINDS, *DERIVED.values())
 KINDS: Mapping[str, Kind] = {kind.name: kind for kind in _ALL}
 """All kinds. The settings of one element are in this order, and derived kinds come last."""

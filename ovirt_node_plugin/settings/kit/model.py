@@ -113,7 +113,8 @@ class Context:
     plugin in another root, whose accounts get the same numbers if they can. ``persistent`` are
     the absolute paths that the plugin keeps over new images. ``bundle_files`` are the files of
     its bundle, by ``files/NAME``; ``package_files`` the contents of files of its packages that
-    a plan shows, by absolute path, as far as they are known before the packages are installed.
+    a plan shows or checks, by absolute path, as far as they are known before the packages are
+    installed.
     """
 
     root: Path

@@ -16,10 +16,12 @@ from ovirt_node_plugin.plugin.settings import (
     FirewallPort,
     FirewallService,
     Group,
+    HostsEntry,
     InitramfsDriver,
     KernelArgument,
     KernelModule,
     LeaveOut,
+    ModuleSigningKey,
     PersistentPath,
     PlacedFile,
     Service,
@@ -79,7 +81,7 @@ from tests.support.settings_root import (
     write_module,
     write_unit,
 )
-from tests.support.trust_root import ACME, add_trust
+from tests.support.trust_root import ACME, add_trust, der
 
 WANTS = "etc/systemd/system/multi-user.target.wants"
 SOCKETS = "etc/systemd/system/sockets.target.wants"
@@ -562,7 +564,9 @@ class RandomPlugins:
                     ["", f"{name}.socket", "shared.socket"])),
                  write_unit(self.root, f"{name}.socket"),
                  write_file(self.root, f"usr/share/{name}.py", f"# {name}\n"),
-                 write_file(self.root, f"usr/share/{name}.pem", ACME)]
+                 write_file(self.root, f"usr/share/{name}.pem", ACME),
+                 write_file(self.root, f"usr/share/{name}.der", "")]
+        (self.root / files[-1].lstrip("/")).write_bytes(der(ACME))
         if self.random.random() < 0.4:
             files.append(write_module(self.root, f"m_{name}"))
         return files
@@ -607,6 +611,9 @@ class RandomPlugins:
             PlacedFile("unit-drop-in", files[2], f"{name}.conf", "sshd.service"),
             ConfigFile("journald", f"{self.random.choice([name, 'shared'])}.conf", files[2]),
             CaCertificate(files[3], f"{name}.pem"), DracutModule("isv"),
+            ModuleSigningKey(files[4], f"{self.random.choice([name, 'shared'])}.der"),
+            HostsEntry(self.random.choice(["192.0.2.1", "192.0.2.2"]), ("shared.example",)),
+            HostsEntry("192.0.2.9", (f"{name}.example", name)),
             KernelArgument("intel_iommu", "on", present=True, repeat=False),
             KernelArgument("quiet", "", present=False, repeat=False),
             KernelArgument("console", self.random.choice(["ttyS1", "ttyS2"]), present=True,
@@ -625,7 +632,7 @@ class RandomPlugins:
 
 def test_random_plugins_have_settings_of_every_kind(root: Path) -> None:
     """Those of SELinux, which need a policy, have a random test of their own."""
-    possible = RandomPlugins(root, 0).possible_settings("p", ["/a", "/b", "/c", "/d"])
+    possible = RandomPlugins(root, 0).possible_settings("p", ["/a", "/b", "/c", "/d", "/e"])
     assert elements_of(possible) == {
         name for name in schema_elements() if not name.startswith("selinux-")}
 
@@ -636,6 +643,7 @@ def test_random_installs_upgrades_and_removals_leave_the_tree_unchanged(
     write_unit(root, "shared.service", also="shared.socket")
     write_unit(root, "shared.socket")
     write_file(root, "etc/kernel/cmdline", "root=/dev/sda1 quiet console=tty0\n")
+    write_file(root, "etc/hosts", "127.0.0.1 localhost")
     write_file(root, "boot/loader/entries/a.conf", "title a\noptions intel_iommu=off  quiet\n")
     make_firewall(root)
     write_file(root, "usr/bin/dracut", "#!/bin/sh\n")

@@ -1,0 +1,1 @@
+"""Certificates of keys by which kernel modules are signed."""
