@@ -31,7 +31,7 @@ def resolve_inside(root: Path, name: str, *, follow_last: bool = True,
     """
     if "\0" in name or ".." in name.split("/"):
         raise OutsideRoot(f"the path {name!r} leads out of its root")
-    base = Path(root)
+    base = os.fspath(root).rstrip("/")
     todo: List[str] = [part for part in name.split("/") if part not in ("", ".")][::-1]
     done: List[str] = []
     followed = 0
@@ -40,11 +40,11 @@ def resolve_inside(root: Path, name: str, *, follow_last: bool = True,
         if part == "..":
             done = done[:-1]
             continue
-        here = base.joinpath(*done, part)
         target = None
         if todo or follow_last:
-            target = links.get("/".join((*done, part))) if links else None
-            target = _target(here) if target is None else target
+            here = "/".join((*done, part))
+            target = links.get(here) if links else None
+            target = _target(f"{base}/{here}") if target is None else target
         if target is not None:
             followed += 1
             if followed > _MAX_LINKS:
@@ -56,7 +56,7 @@ def resolve_inside(root: Path, name: str, *, follow_last: bool = True,
             todo.extend([p for p in target.split("/") if p not in ("", ".")][::-1])
             continue
         done.append(part)
-    return base.joinpath(*done)
+    return Path(root, *done)
 
 
 def relative_inside(root: Path, name: str, *, links: Mapping[str, str] = _NONE) -> str:
@@ -146,7 +146,7 @@ def _has_link(root: Path, name: str, known: Dict[str, bool]) -> bool:
     return False
 
 
-def _target(path: Path) -> Optional[str]:
+def _target(path: str) -> Optional[str]:
     """Return the target of the link at ``path``, None if it is not a link."""
     try:
         return os.readlink(path) if stat.S_ISLNK(os.lstat(path).st_mode) else None
