@@ -101,6 +101,17 @@ export interface PluginInfo extends PluginState {
     refused: string;
     refused_status: number;
     shares: Share[];
+    parameters: ParameterInfo[];
+}
+
+export interface ParameterInfo {
+    name: string;
+    type: string;
+    meaning: string;
+    expected: string;
+    required: boolean;
+    value: string | null;
+    given: boolean;
 }
 
 export interface InfoAnswer {
@@ -275,6 +286,16 @@ export interface PluginAction {
     repairs: string[];
     next_step: string;
     known_keys: {key: string, fingerprint: string, owner: string}[];
+    parameters: PlannedParameter[];
+}
+
+export interface PlannedParameter {
+    name: string;
+    type: string;
+    old_value: string;
+    value: string;
+    digest: string;
+    text: string;
 }
 
 export interface PlannedPackage {

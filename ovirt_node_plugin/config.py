@@ -38,6 +38,7 @@ class Config:
     ``allowed_paths``: how files outside the allowed paths are treated: ``enforce``,
     ``warn``, ``off``, or ``auto``, which enforces on a node and warns on a host.
     ``path_lists``: folders with the administrator's rules for these paths.
+    ``parameters``: folders with the site's values of parameters.
     ``others_off``: globs of other dnf plugins that are disabled while ``dnf node-plugin``
     works on a root other than the running system.
     ``upgrade``: what happens on a running node after an upgrade to an image without its
@@ -53,6 +54,7 @@ class Config:
     core_lists: Tuple[Path, ...] = (Path("/etc/ovirt-node-plugin/core.d"),)
     allowed_paths: str = "auto"
     path_lists: Tuple[Path, ...] = (Path("/etc/ovirt-node-plugin/paths.d"),)
+    parameters: Tuple[Path, ...] = (Path("/etc/ovirt-node-plugin/parameters.d"),)
     others_off: Tuple[str, ...] = OTHERS_OFF
     upgrade: str = WARN
 
@@ -83,6 +85,7 @@ def read_config(options: Mapping[str, str]) -> Config:
         core_lists=_folders(options, "core_lists", default.core_lists),
         allowed_paths=paths,
         path_lists=_folders(options, "path_lists", default.path_lists),
+        parameters=_folders(options, "parameters", default.parameters),
         others_off=read_others_off(options),
         upgrade=upgrade)
 

@@ -67,6 +67,7 @@ class ProgramOptions(argparse.Namespace):
     trust_keys: bool
     trust_key: List[str]
     accept_origin: List[str]
+    set_values: List[str]
     volid: str
     enablerepo: List[str]
     releasever: str = ""
@@ -240,11 +241,7 @@ def _merge(parser: argparse.ArgumentParser) -> None:
                         dest="accept_origin",
                         help="let another vendor's plugin replace the plugin NAME of the image;"
                              " may be repeated; -y alone does not")
-    parser.add_argument("--allow-replace", metavar="NAME", action="append", default=[],
-                        dest="allow_replace",
-                        help="in the image of a host, let a plugin replace the package NAME, or"
-                             " remove it, although it belongs to no plugin; a glob; may be"
-                             " repeated")
+    _change_options(parser)
     parser.add_argument("--skip-scriptlets", action="store_true", dest="skip_scriptlets",
                         help="do not run scriptlets of packages that are removed or replaced")
     parser.add_argument("--recompress", metavar="COMPRESSOR[:LEVEL]", default="",
@@ -265,6 +262,18 @@ def _merge(parser: argparse.ArgumentParser) -> None:
     _repositories(parser)
     _reports(parser)
     _json(parser)
+
+
+def _change_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--allow-replace", metavar="NAME", action="append", default=[],
+                        dest="allow_replace",
+                        help="in the image of a host, let a plugin replace the package NAME, or"
+                             " remove it, although it belongs to no plugin; a glob; may be"
+                             " repeated")
+    parser.add_argument("--set", metavar="PLUGIN.NAME=VALUE", action="append", default=[],
+                        dest="set_values",
+                        help="the value of a parameter; @FILE as VALUE reads it from a file, as a"
+                             " secret has to be; may be repeated")
 
 
 def _output(parser: argparse.ArgumentParser, text: str) -> None:

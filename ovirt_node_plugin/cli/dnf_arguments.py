@@ -45,6 +45,7 @@ class DnfOptions(Protocol):
     accept_origin: List[str]
     allow_replace: List[str]
     accounts_from: str
+    set_values: List[str]
     keep_modified: bool
     skip_scriptlets: bool
     recover: bool
@@ -97,9 +98,7 @@ def add_arguments(parser: argparse._ActionsContainer) -> None:
                         help="install, upgrade, repair: on a host, let a plugin replace the"
                              " package NAME, or remove it, although it belongs to no plugin; a"
                              " glob; may be repeated")
-    parser.add_argument("--accounts-from", metavar="ROOT", default="", dest="accounts_from",
-                        help="install: give users and groups of the plugins the numbers that they"
-                             " have in another root, such as that of the previous image")
+    _add_values(parser)
     parser.add_argument("--keep-modified", action="store_true", dest="keep_modified",
                         help="remove: keep files that were changed since the install")
     parser.add_argument("--skip-scriptlets", action="store_true", dest="skip_scriptlets",
@@ -121,6 +120,17 @@ def add_arguments(parser: argparse._ActionsContainer) -> None:
                              " repository to this folder")
     _add_choices(parser)
     _add_image(parser)
+
+
+def _add_values(parser: argparse._ActionsContainer) -> None:
+    parser.add_argument("--accounts-from", metavar="ROOT", default="", dest="accounts_from",
+                        help="install: give users and groups of the plugins the numbers, and"
+                             " parameters the values, that they have in another root, such as that"
+                             " of the previous image")
+    parser.add_argument("--set", metavar="PLUGIN.NAME=VALUE", action="append", default=[],
+                        dest="set_values",
+                        help="install, upgrade, repair: the value of a parameter; @FILE as VALUE"
+                             " reads it from a file, as a secret has to be; may be repeated")
 
 
 def _add_output(parser: argparse._ActionsContainer) -> None:
@@ -225,6 +235,9 @@ def _check_names(options: DnfOptions) -> None:
 def _check_chosen(options: DnfOptions) -> None:
     """Raise UsageError for options that another subcommand has, or that exclude each other."""
     name = options.subcommand
+    if options.set_values and name not in ("install", "upgrade", "repair"):
+        raise UsageError(f"{name} installs no plugins, and cannot be done with --set",
+                         hint="Leave it out.")
     for option, given in (("--detach", options.detach), ("--plan-digest", options.plan_digest)):
         if given and name not in CHANGING:
             raise UsageError(f"{name} changes no plugins, and cannot be done with {option}",

@@ -30,6 +30,7 @@ from ..operations import (
 from ..operations.apply import change
 from ..operations.model import next_steps
 from ..operations.model.answers import ListAnswer, ListedTarget, VerifyAnswer
+from ..operations.model.books import Books
 from ..operations.model.installation import Installation
 from ..operations.model.results import Plan
 from ..operations.plan import origins
@@ -39,6 +40,7 @@ from ..packages.policy import RunPolicy
 from ..packages.session import Session
 from ..plugin.bundle import Bundle
 from ..plugin.library import Library
+from ..policy.given_parameters import GivenParameters
 from ..policy.key_trust import read_trust
 from ..policy.opened_paths import refuse_ways_out, refuse_written
 from ..policy.refusals import refuse_deployed
@@ -48,7 +50,7 @@ from ..system.json_answer import ErrorAnswer
 from ..system.progress import Advance, Progress, Silent
 from ..system.run import run as program_run
 from ..system.run import run_on_root as run
-from . import containerfile, detach, status
+from . import containerfile, detach, parameters, status
 from .dnf_answers import Answers, ParsedCommand
 from .dnf_arguments import CHANGING, DnfOptions, check_arguments, check_flags
 from .json_document import JsonDocument
@@ -229,7 +231,7 @@ class DnfCommand:
                 *(sources.repos.get(name, ()) for name in needed)))
             self._fill(session)
         with self._planning(session):
-            ready = repair.plan(checks, sources, session, run=run,
+            ready = repair.plan(checks, sources, session, run=run, given=self._given(),
                                 skip_scriptlets=self._opts.skip_scriptlets,
                                 replaceable=self._opts.allow_replace)
         plan, notes = ready.plan, self._carried_out(ready, session)
@@ -240,12 +242,23 @@ class DnfCommand:
         return Status.BROKEN if plan.unrepaired else Status.DONE
 
     def _plan_install(self, bundles: Sequence[Bundle], session: Session) -> Installation:
-        other = self._opts.accounts_from
+        other = Path(self._opts.accounts_from).absolute() if self._opts.accounts_from else None
+        given = self._given()
+        if self._asks:
+            given = parameters.asked_values(given, bundles, Books(session.target.root), other)
         with self._planning(session):
             return install.plan(
                 bundles, session, run=run, skip_scriptlets=self._opts.skip_scriptlets,
-                accounts_from=Path(other).absolute() if other else None,
-                replaceable=self._opts.allow_replace)
+                accounts_from=other, replaceable=self._opts.allow_replace, given=given)
+
+    def _given(self) -> GivenParameters:
+        return parameters.given_values(self._opts.set_values, self._policy.config.parameters)
+
+    @property
+    def _asks(self) -> bool:
+        """Whether the user is asked for values of parameters."""
+        return (self._document is None and parameters.is_terminal()
+                and not (self._console.assumes_yes or self._console.assumes_no))
 
     @staticmethod
     def _planning(session: Session) -> ContextManager[Advance]:

@@ -19,6 +19,7 @@ from ..merge.input.named_checksums import NO_CHECKSUMS, check_image
 from ..merge.model import Merge, MergeResult, Order, Rehearsal
 from ..merge.root import site_release
 from ..merge.together import PlannedMerge
+from ..policy.given_parameters import absolute_options
 from ..policy.key_trust import read_trust
 from ..report import image_data, image_text
 from ..report.progress import NamedSteps
@@ -187,7 +188,9 @@ def _order(invocation: Invocation, wanted: replay.Replay) -> Order:
         volume_id=arguments.volume_id(options.volid), keep_bundles=options.keep_bundles,
         check=options.check, sources=wanted.sources, replayed=wanted.records,
         trust=read_trust(options.trust_key, every=options.trust_keys),
-        accounts_from=wanted.registry, skip_scriptlets=options.skip_scriptlets,
+        accounts_from=wanted.registry,
+        parameters=absolute_options(options.set_values, os.getcwd()),
+        skip_scriptlets=options.skip_scriptlets,
         allow_replace=tuple(options.allow_replace),
         site_tag=site_release.check_tag(options.site_tag), sign_key=options.sign,
         checksums=arguments.checksums(options))

@@ -33,7 +33,8 @@ class Order:
     output. ``sources`` are the permanent sources, for the records, of temporary paths in
     ``install``. ``replayed`` are the records of the plugins of another image, by name: it is no
     error to remove one that is not in this image. ``accounts_from`` is a root with their records,
-    for the numbers of their users and groups. ``skip_scriptlets`` does not run scriptlets of
+    for the numbers of their users and groups, and the values of their parameters. ``parameters``
+    are options --set for other values. ``skip_scriptlets`` does not run scriptlets of
     packages that leave; ``allow_replace`` are names of packages, or globs, that a plugin may
     replace in a host. ``checksums`` are those that the image has to match. ``site_tag`` and
     ``sign_key`` are those of the new RPM.
@@ -52,6 +53,7 @@ class Order:
     sources: Mapping[str, str] = field(default_factory=dict)
     replayed: Mapping[str, Record] = field(default_factory=dict)
     accounts_from: Optional[Path] = None
+    parameters: Tuple[str, ...] = ()
     skip_scriptlets: bool = False
     allow_replace: Tuple[str, ...] = ()
     checksums: NamedChecksums = NO_CHECKSUMS
@@ -61,12 +63,13 @@ class Order:
     def options(self, subcommand: str) -> Tuple[str, ...]:
         """Return the options of ``dnf node-plugin``, the same for the plan and the change.
 
-        Those of install keep the numbers of users and groups.
+        Those of install keep the numbers of users and groups, and values of parameters.
         """
         own: List[str] = []
         if subcommand == "install":
             own += [f"--accounts-from={self.accounts_from}"] if self.accounts_from else []
             own += [f"--allow-replace={name}" for name in self.allow_replace]
+            own += self.parameters
         return (*own, *(["--skip-scriptlets"] if self.skip_scriptlets else ()))
 
 

@@ -3,13 +3,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Collection, Iterator, Optional, Sequence, Tuple
+from typing import Collection, Iterator, Mapping, Optional, Sequence, Tuple
 
 from ..errors import DisputedFile, NodePluginError, Reasons
 from ..packages.contents import removed_paths, resolved_paths
 from ..packages.dnf_types import DnfDisplay
 from ..packages.session import PackageChange, Session
 from ..plugin.bundle import Bundle
+from ..policy.given_parameters import NOTHING_GIVEN, GivenParameters
 from ..registry.record import Record
 from ..settings.engine.kinds import remarks
 from ..settings.engine.live import switch_off
@@ -36,6 +37,7 @@ from .model import next_steps
 from .model.books import Books
 from .model.installation import Installation
 from .model.jobs import Job
+from .model.parameter_values import ParameterValues, refuse_unknown
 from .model.results import KEEP, Notable, Plan, PluginAction, Space
 from .plan import (
     allowed_paths,
@@ -46,6 +48,7 @@ from .plan import (
     majors,
     noteworthy,
     origins,
+    parameters,
     planned_jobs,
     preview,
     reasons_by_plugin,
@@ -62,22 +65,25 @@ def plan(bundles: Sequence[Bundle], session: Session, *, run: Runner,
          download: bool = True, skip_scriptlets: bool = False,
          again: solving.Again = solving.NOTHING,
          accounts_from: Optional[Path] = None,
-         replaceable: Collection[str] = ()) -> Installation:
+         replaceable: Collection[str] = (),
+         given: GivenParameters = NOTHING_GIVEN) -> Installation:
     """Return what installing ``bundles`` would do to the session's root; only reads.
 
     Without ``download``, packages that are not on this machine are known only from the
     metadata of their repository. With ``skip_scriptlets``, scriptlets of packages that leave
     are not run. ``again`` are the plugins to repair, each with the packages to install again,
     or which are missing, and their checksums, by NEVRA. ``accounts_from`` is another root, in
-    which accounts of the plugins have the numbers that they are to get. ``replaceable`` are
-    globs of the names of packages of no plugin that may be replaced on a host.
+    which accounts of the plugins have the numbers that they are to get, and parameters their
+    values. ``replaceable`` are globs of the names of packages of no plugin that may be replaced
+    on a host. ``given`` are other values of parameters.
 
     Raises NodePluginError with the reason if they cannot be installed, or SeveralReasons with
     all that are known, by plugin.
     """
     def planned(some: Sequence[Bundle]) -> Installation:
         return _plan(some, session, run=run, download=download, skip_scriptlets=skip_scriptlets,
-                     again=again, accounts_from=accounts_from, replaceable=replaceable)
+                     again=again, accounts_from=accounts_from, replaceable=replaceable,
+                     given=given)
 
     def failure(some: Sequence[Bundle]) -> Optional[NodePluginError]:
         session.forget_excludes()
@@ -87,6 +93,7 @@ def plan(bundles: Sequence[Bundle], session: Session, *, run: Runner,
             return error
         return None
 
+    refuse_unknown([bundle.descriptor for bundle in bundles], given)
     try:
         return planned(bundles)
     except NodePluginError as exc:
@@ -95,11 +102,12 @@ def plan(bundles: Sequence[Bundle], session: Session, *, run: Runner,
 
 def _plan(bundles: Sequence[Bundle], session: Session, *, run: Runner,
           download: bool, skip_scriptlets: bool, again: solving.Again,
-          accounts_from: Optional[Path], replaceable: Collection[str]) -> Installation:
+          accounts_from: Optional[Path], replaceable: Collection[str],
+          given: GivenParameters) -> Installation:
     """Return the plan for ``bundles``; raise all reasons against it, not by plugin."""
-    target, reasons = session.target, Reasons()
-    books = Books(target.root)
+    target, books, reasons = session.target, Books(session.target.root), Reasons()
     actions = planned_jobs.actions_of(bundles, books, session, repaired=again, reasons=reasons)
+    values = parameters.planned(bundles, actions, given, books, accounts_from, reasons)
     active = [bundle for bundle in bundles if actions.get(bundle.descriptor.name, KEEP) != KEEP]
     for bundle in active:
         with reasons.collected():
@@ -117,11 +125,11 @@ def _plan(bundles: Sequence[Bundle], session: Session, *, run: Runner,
     _check_packages(active, packages, arrivals, books, session, reasons)
     with reasons.ending():
         contexts = earlier_accounts.with_earlier(planned_jobs.contexts_of(
-            active, solution.shares, books, session, packages, leaving, run), accounts_from)
+            active, solution.shares, books, session, packages, leaving, run, values),
+            accounts_from)
         jobs, revert = planned_jobs.jobs_of(active, actions, books, contexts, solution.shares,
                                             session, reasons)
-    jobs = tuple(replace(job, origin=origins.origin_of(
-        job.bundle, job.packages, packages, books, session)) for job in jobs)
+    jobs = _described(jobs, values, packages, books, session)
     space = preview.space(target, packages)
     disputed = _check_files(jobs, arrivals, books, session, space, reasons)
     _check_signatures(session, reasons, download=download)
@@ -142,6 +150,14 @@ def _plan(bundles: Sequence[Bundle], session: Session, *, run: Runner,
             noteworthy=noteworthy.noteworthy(arrivals, _image_state(arrivals, jobs, session)),
             disputed_files=disputed, replaced=gone),
         jobs, books, revert, skipped_scriptlets=skipped)
+
+
+def _described(jobs: Sequence[Job], values: Mapping[str, ParameterValues],
+               packages: Sequence[PackageChange], books: Books,
+               session: Session) -> Tuple[Job, ...]:
+    """Return ``jobs`` with the values of their parameters and the origins of their plugins."""
+    return tuple(replace(job, parameters=values[job.name], origin=origins.origin_of(
+        job.bundle, job.packages, packages, books, session)) for job in jobs)
 
 
 def _check_packages(active: Sequence[Bundle], packages: Sequence[PackageChange],

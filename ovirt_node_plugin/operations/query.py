@@ -3,16 +3,18 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
-from typing import Dict, List, Mapping, Sequence, Tuple, Union
+from typing import Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
 from ..errors import NodePluginError, RecordError, UnknownPlugin
 from ..packages.session import Session
 from ..plugin.bundle import Bundle
 from ..plugin.descriptor import Descriptor, recorded_descriptor
 from ..plugin.library import Library
+from ..plugin.parameters import Parameter
+from ..policy.given_parameters import GivenParameters, read_site
 from ..policy.refusals import refuse_deployed
 from ..registry import store
-from ..registry.record import Record
+from ..registry.record import Record, RecordedParameter
 from ..registry.store import Registry
 from ..settings.engine import selection
 from ..settings.kit.model import Context
@@ -20,7 +22,7 @@ from ..system.rpm_version import compare
 from ..system.run import Runner
 from . import drift, find, install, matching
 from .model.books import holders
-from .model.results import PluginInfo, PluginState, Share
+from .model.results import ParameterInfo, PluginInfo, PluginState, Share
 from .plan.requirements import facts_of
 from .verification import check, stale_checks
 
@@ -143,7 +145,8 @@ def _offered(bundle: Bundle, records: Mapping[str, Record], session: Session,
         return plugin_info
     try:
         refuse_deployed(session.target, live_allowed=session.policy.config.live)
-        plan = install.plan([bundle], session, run=run, download=False).plan
+        given = GivenParameters(site=read_site(session.policy.config.parameters))
+        plan = install.plan([bundle], session, run=run, download=False, given=given).plan
         return replace(plugin_info, plan=plan, shares=tuple(
             share for action in plan.plugins for share in action.shares))
     except NodePluginError as exc:
@@ -157,7 +160,8 @@ def _recorded(record: Record, records: Mapping[str, Record], session: Session,
     return replace(
         _info(_installed(record, problems), descriptor, record.nevras,
               tuple(f"{applied.kind} {applied.key} {applied.value} (before:"
-                    f" {applied.before})".strip() for applied in record.settings)),
+                    f" {applied.before})".strip() for applied in record.settings),
+              record.parameters),
         shares=_shares(record, records))
 
 
@@ -173,8 +177,22 @@ def _shares(record: Record, records: Mapping[str, Record]) -> Tuple[Share, ...]:
               for applied in record.settings if applied.identity in settings))
 
 
+def _parameter(parameter: Parameter, recorded: Optional[RecordedParameter]) -> ParameterInfo:
+    """Return a parameter with its recorded value, or its default if nothing is recorded."""
+    given = recorded is not None and not recorded.default
+    value: Optional[str] = None if parameter.required else parameter.default
+    if recorded is not None:
+        value = None if recorded.digest else recorded.value
+    return ParameterInfo(name=parameter.name, type=parameter.type, meaning=parameter.meaning,
+                         expected=parameter.expected, required=parameter.required, given=given,
+                         value=value)
+
+
 def _info(state: PluginState, descriptor: Descriptor, packages: Tuple[str, ...],
-          settings: Tuple[str, ...]) -> PluginInfo:
+          settings: Tuple[str, ...],
+          parameters: Sequence[RecordedParameter] = ()) -> PluginInfo:
+    """Return what is known of a plugin; ``parameters`` are the recorded ones."""
+    recorded = {each.name: each for each in parameters}
     ranges = [("oVirt Node", descriptor.node_versions),
               ("ovirt-node-plugin", descriptor.tool_versions),
               *((need.name, need.versions) for need in descriptor.needs)]
@@ -182,4 +200,6 @@ def _info(state: PluginState, descriptor: Descriptor, packages: Tuple[str, ...],
         state=state, description=descriptor.description, url=descriptor.url,
         license=descriptor.license, repos=descriptor.repo_ids, packages=packages,
         settings=settings,
+        parameters=tuple(_parameter(each, recorded.get(each.name))
+                         for each in descriptor.parameters),
         requires=tuple(f"{name} {versions}" for name, versions in ranges if versions))

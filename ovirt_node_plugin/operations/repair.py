@@ -26,6 +26,7 @@ from ..errors import NodePluginError, UsageError
 from ..packages.repos import bundle_repo_id
 from ..packages.session import Session
 from ..plugin.bundle import Bundle, opened
+from ..policy.given_parameters import NOTHING_GIVEN, GivenParameters
 from ..registry import store
 from ..registry.record import Record, source_repo
 from ..system.nevra import name_of
@@ -33,6 +34,7 @@ from ..system.run import Runner
 from ..system.trees import Relative, folders_above
 from . import find, install, matching
 from .model.installation import Installation
+from .model.parameter_values import refuse_unknown
 from .model.results import (
     IN_CONFIG,
     IN_FILE,
@@ -129,11 +131,12 @@ def needs_packages(checks: Iterable[Check]) -> Set[str]:
 
 def plan(checks: Sequence[Check], sources: Sources, session: Session, *,
          run: Runner, skip_scriptlets: bool = False,
-         replaceable: Collection[str] = ()) -> Installation:
+         replaceable: Collection[str] = (),
+         given: GivenParameters = NOTHING_GIVEN) -> Installation:
     """Return how to repair what ``checks``, the answer of verify, found; only reads.
 
-    What cannot be repaired is in ``plan.unrepaired``. ``skip_scriptlets`` and ``replaceable``
-    are as in ``install.plan``. Raises as that.
+    What cannot be repaired is in ``plan.unrepaired``. ``skip_scriptlets``, ``replaceable`` and
+    ``given`` are as in ``install.plan``. Raises as that.
     """
     root = session.target.root
     records = store.read_registry(root).records
@@ -145,8 +148,10 @@ def plan(checks: Sequence[Check], sources: Sources, session: Session, *,
                              else check.problems) for check in checks if check.problems]
     ready = (install.plan([_bundle(name, sources, root) for name in again], session, run=run,
                           skip_scriptlets=skip_scriptlets, again=again,
-                          replaceable=replaceable) if again
+                          replaceable=replaceable, given=given) if again
              else install.nothing(session))
+    if not again:
+        refuse_unknown((), given)
     by_name = {check.name: check for check in checks}
     plugins = [_with_problems(action, by_name[action.name]) for action in ready.plan.plugins]
     plugins += [preview.kept(records[check.name], source=records[check.name].source)

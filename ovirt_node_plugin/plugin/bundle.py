@@ -20,6 +20,7 @@ from .bundle_files import read_files
 from .descriptor import DESCRIPTOR_NAME, Descriptor, check_tool, parse_descriptor, read_descriptor
 from .other_operands import LAYOUT, no_descriptor, not_a_bundle
 from .repo_file import repo_ids
+from .templates import check_references
 
 _CREATEREPO = "Run createrepo_c on the bundle's repo/ folder."
 _XML_BASE = "{http://www.w3.org/XML/1998/namespace}base"
@@ -96,6 +97,7 @@ def read_bundle(directory: Path, *, source: str) -> Bundle:
     descriptor = read_descriptor(descriptor_path)
     check_tool(descriptor)
     descriptor = replace(descriptor, files=read_files(directory, source=source))
+    check_references(descriptor, source)
     repo_files = repo_files_in(directory)
     _check_number(repo_files, ".repo files", source)
     _check_ids(descriptor, repo_ids(repo_files), source)

@@ -5,13 +5,14 @@ import itertools
 import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, List, Mapping, Optional, Tuple, Union
+from typing import TYPE_CHECKING, FrozenSet, List, Mapping, Optional, Tuple, Union
 
 from .. import __version__
 from ..errors import BadBundle, DescriptorError
 from ..system.limits import DESCRIPTOR_ITEMS, PROBLEMS, TEXT_BYTES
 from ..system.regular_files import NotRegular, TooLarge, read_regular
 from ..system.rpm_version import VersionRange, compare
+from .parameters import Parameter
 from .settings import Setting, read_setting
 
 if TYPE_CHECKING:  # imported at run time only where XML is read
@@ -86,6 +87,8 @@ class Descriptor:
     settings: Tuple[Union[Setting, When], ...]
     source_xml: bytes
     files: Mapping[str, bytes] = field(default_factory=dict, hash=False)
+    parameters: Tuple[Parameter, ...] = ()
+    templates: FrozenSet[str] = frozenset()
 
 
 def read_descriptor(path: Path) -> Descriptor:
@@ -111,14 +114,15 @@ def parse_descriptor(data: bytes, *, origin: str) -> Descriptor:
     newer tool, is reported as that instead of by its unknown elements.
     """
     from ..system import relaxng, xml
-    from . import descriptor_rules
+    from . import descriptor_rules, parameter_rules
 
     document = xml.parse_xml(data, origin=origin, error=DescriptorError,
                              max_items=DESCRIPTOR_ITEMS)
     _check_schema_version(document.root, origin)
     problems = tuple(itertools.islice(itertools.chain(
         relaxng.schema_problems(document, "node-plugin.rng"),
-        descriptor_rules.problems(document.root)), PROBLEMS))
+        descriptor_rules.problems(document.root),
+        parameter_rules.problems(document.root)), PROBLEMS))
     if problems:
         _check_tool_of_root(document.root, origin)
     relaxng.raise_problems(problems, origin=origin, error=DescriptorError, hint=_SEE)
@@ -186,6 +190,8 @@ def _check_tool_of_root(root: XmlElement, origin: str) -> None:
 
 
 def _descriptor(root: XmlElement, data: bytes) -> Descriptor:
+    from .parameter_rules import read_parameter, templates
+
     requires, repos = root.first("requires"), root.first("repos")
     packages, settings = root.first("packages"), root.first("settings")
     node = requires.first("node") if requires else None
@@ -204,7 +210,10 @@ def _descriptor(root: XmlElement, data: bytes) -> Descriptor:
                        for item in _children(packages, "install")),
         excludes=tuple(item.get("name") for item in _children(packages, "exclude")),
         settings=tuple(_setting_or_when(node) for node in settings.children) if settings else (),
-        source_xml=data)
+        source_xml=data,
+        parameters=tuple(read_parameter(node)
+                         for node in _children(root.first("parameters"), "parameter")),
+        templates=frozenset(node.get("source") for node in templates(root)))
 
 
 def _children(parent: Optional[XmlElement], tag: str) -> Tuple[XmlElement, ...]:

@@ -1,6 +1,7 @@
 """The record of one installed plugin."""
 from __future__ import annotations
 
+import hashlib
 import os
 from dataclasses import dataclass, replace
 from typing import Iterable, Optional, Tuple
@@ -10,6 +11,7 @@ from .origin import Origin
 from .rules import trust_of
 
 _REPO_SOURCE = "repo "
+_ROUNDS = 600_000
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,21 @@ class InstalledPackage:
     repo: str = ""
     signer: str = ""
     checked: bool = False
+
+
+@dataclass(frozen=True)
+class RecordedParameter:
+    """The value that a plugin was installed with for one of its parameters.
+
+    ``digest`` is that of a secret, as ``secret_digest`` returns it; its ``value`` is empty.
+    ``default`` is true for a value that the descriptor gave.
+    """
+
+    name: str
+    type: str
+    value: str = ""
+    digest: str = ""
+    default: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,6 +77,7 @@ class Record:
     settings: Tuple[Applied, ...]
     together: Tuple[str, ...] = ()
     recorded_origin: Optional[Origin] = None
+    parameters: Tuple[RecordedParameter, ...] = ()
 
     @property
     def origin(self) -> Origin:
@@ -97,6 +115,17 @@ class Record:
     def trust(self) -> str:
         """How far its packages can be trusted: a constant of ``registry.rules``."""
         return trust_of([(package.signer, package.checked) for package in self.packages])
+
+
+def secret_digest(plugin: str, parameter: str, value: str) -> str:
+    """Return the digest of a secret, by which another value is recognized.
+
+    Every user can read it, so guessing takes long. The salt is the same in each run: the same
+    plugins give the same image.
+    """
+    salt = f"ovirt-node-plugin:{plugin}:{parameter}".encode()
+    made = hashlib.pbkdf2_hmac("sha256", value.encode(), salt, _ROUNDS)
+    return f"pbkdf2-sha256:{_ROUNDS}:{made.hex()}"
 
 
 def keys_of(packages: Iterable[Tuple[str, bool]]) -> Tuple[str, ...]:

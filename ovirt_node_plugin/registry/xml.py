@@ -20,7 +20,7 @@ from ..system.xml import XmlElement, parse_xml
 from ..undo.changes import Applied, AppliedState, Change
 from .origin import Origin
 from .outcomes import from_text, to_text
-from .record import InstalledPackage, Record
+from .record import InstalledPackage, Record, RecordedParameter
 from .undo_data import UndoData
 
 _MAX_ID = (1 << 32) - 2  # for chown(2), the next number means no change
@@ -64,6 +64,8 @@ def dump_record(record: Record) -> bytes:
         together = etree.SubElement(root, "together")
         for name in sorted(set(record.together)):
             _element(together, "plugin", name=name)
+    if record.parameters:
+        _parameters(root, record)
     settings = etree.SubElement(root, "settings")
     for applied in record.settings:
         _setting(settings, applied)
@@ -91,7 +93,20 @@ def load_record(data: bytes, *, origin: str) -> Record:
             for node in _inside(root, "packages")),
         settings=tuple(_load_setting(node, source) for node in _inside(root, "settings")),
         together=tuple(_get(node, "name") for node in _inside(root, "together")),
-        recorded_origin=_load_origin(root.first("origin")))
+        recorded_origin=_load_origin(root.first("origin")),
+        parameters=tuple(RecordedParameter(
+            name=_get(node, "name"), type=_get(node, "type"), value=_get(node, "value"),
+            digest=_get(node, "digest"), default=_get(node, "default") == "yes")
+            for parameters in root.all("parameters") for node in parameters.children))
+
+
+def _parameters(root: etree._Element, record: Record) -> None:
+    parameters = etree.SubElement(root, "parameters")
+    for parameter in sorted(record.parameters, key=lambda each: each.name):
+        _element(parameters, "parameter", name=parameter.name, type=parameter.type,
+                 **({"digest": parameter.digest} if parameter.digest
+                    else {"value": parameter.value}),
+                 **({"default": "yes"} if parameter.default else {}))
 
 
 def _load_origin(node: Optional[XmlElement]) -> Optional[Origin]:

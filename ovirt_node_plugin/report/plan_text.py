@@ -24,6 +24,7 @@ from ..operations.model.results import (
     UPGRADE,
     Check,
     Notable,
+    ParameterInfo,
     Plan,
     PlannedSetting,
     PluginAction,
@@ -73,7 +74,7 @@ def unrepaired(result: Union[Plan, PlanAnswer]) -> List[str]:
 
 def done(result: Union[Plan, PlanAnswer]) -> List[str]:
     """Return one line for each plugin that was changed."""
-    return [*(f"{_DONE[plugin.action]} plugin {plugin.name}"
+    return [*(f"{'Changed' if _is_changed(plugin) else _DONE[plugin.action]} plugin {plugin.name}"
               f" {plugin.version or plugin.old_version}."
               for plugin in result.plugins if plugin.action != KEEP), *unrepaired(result)]
 
@@ -105,6 +106,7 @@ def infos(plugins: Sequence[PluginInfo]) -> List[str]:
             lines += _field(name, value) if value else []
         for name, values in (("Needs", plugin.requires), ("Repos", plugin.repos),
                              ("Packages", plugin.packages),
+                             ("Parameters", [_parameter(each) for each in plugin.parameters]),
                              ("Settings", () if plugin.plan else plugin.settings),
                              ("Problems", state.problems)):
             for position, value in enumerate(values):
@@ -119,6 +121,16 @@ def infos(plugins: Sequence[PluginInfo]) -> List[str]:
                       for part in _wrapped(line)]
         lines.append("")
     return lines[:-1]
+
+
+def _parameter(parameter: ParameterInfo) -> str:
+    """Return a parameter with its value, or what it needs, as a line."""
+    if parameter.given:
+        value = "(secret)" if parameter.value is None else parameter.value
+    else:
+        value = "needed" if parameter.required else f"{parameter.value} by default"
+    return (f"{parameter.name} = {value}: {parameter.meaning} ({parameter.type};"
+            f" {parameter.expected})")
 
 
 def corrections(made: Sequence[RecordCorrection], *, only_planned: bool = False) -> List[str]:
@@ -158,7 +170,8 @@ def _plugin_lines(plugin: PluginAction, *, with_packages: bool, kept: str) -> Li
     version = (f"{plugin.old_version} -> {plugin.version}" if plugin.action == UPGRADE
                else plugin.version or plugin.old_version)
     vendor = f" ({plugin.vendor})" if plugin.vendor else ""
-    lines = [f" {_PLANNED[plugin.action]} {plugin.name} {version}{vendor}"]
+    lines = [f" {'Changing' if _is_changed(plugin) else _PLANNED[plugin.action]} {plugin.name}"
+             f" {version}{vendor}"]
     if plugin.origin_change:
         lines += ["   another origin than that of the installed version:",
                   *(f"     {line}" for line in plugin.origin_change)]
@@ -166,6 +179,7 @@ def _plugin_lines(plugin: PluginAction, *, with_packages: bool, kept: str) -> Li
     if plugin.repairs and with_packages:
         lines.append(f"   packages from {plugin.source}")
     lines += [f"   {line}" for line in _file_counts(plugin)]
+    lines += [f"   {parameter.text}" for parameter in plugin.parameters]
     for setting in sorted(plugin.settings, key=_dropped_first):
         lines += [f"   {setting.text}", *_content_lines(setting.content)]
     if not plugin.settings:
@@ -182,6 +196,11 @@ def _content_lines(content: str) -> List[str]:
     """Return the lines of a file; other characters that break lines stay, to be escaped."""
     text = content[:-1] if content.endswith("\n") else content
     return [f"   | {line.expandtabs()}" for line in text.split("\n")] if content else []
+
+
+def _is_changed(plugin: PluginAction) -> bool:
+    """Return whether an installed version gets other values of parameters, without damage."""
+    return plugin.action == REPAIR and bool(plugin.parameters) and not plugin.repairs
 
 
 def _dropped_first(setting: PlannedSetting) -> int:

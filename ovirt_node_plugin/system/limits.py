@@ -133,5 +133,10 @@ DESCRIPTOR_ARGUMENTS = 100
 """The kernel arguments of a descriptor; each is looked for in each boot entry."""
 DESCRIPTOR_EXCLUDES = 100
 """The ``<exclude>`` elements of a descriptor; each is compared with each ``<install>``."""
+DESCRIPTOR_PARAMETERS = 100
+"""The ``<parameter>`` elements of a descriptor."""
+SITE_PARAMETER_FILES = 100
+PARAMETER_CHARACTERS = 1024
+"""The value of a parameter."""
 PROBLEMS = 100
 """The problems in one document after which no more are looked for; ten are shown."""

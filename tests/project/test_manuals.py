@@ -137,7 +137,7 @@ def test_every_element_of_the_registry_is_explained(schema: str, title: str) -> 
     found, known = explained_elements(REGISTRY, title), declared(schema)
     text = manpages.prose(manpages.section(REGISTRY, title))
     assert set(known) - set(found) <= {
-        "repos", "packages", "settings", "folders", "files", "together"}
+        "repos", "packages", "parameters", "settings", "folders", "files", "together"}
     assert set(found) <= set(known)
     for name, attributes in known.items():
         named = {attribute for attribute in attributes if re.search(rf"\b{attribute}\b", text)}
@@ -348,3 +348,5 @@ def test_folders_of_configuration_are_those_of_the_list() -> None:
     for folder in folders.built_in():
         title = folder.title[0].upper() + folder.title[1:]
         assert f"{title}, in {' or '.join(folder.paths)}." in text
+    private = [folder.id for folder in folders.built_in() if folder.secret]
+    assert f"secret is possible in {', '.join(private[:-1])} and {private[-1]}: their" in text

@@ -82,12 +82,18 @@ class Dnf:
         """The folder of the administrator's path rules."""
         return self.folder / "paths.d"
 
+    @property
+    def site_parameters(self) -> Path:
+        """The folder of the site's values of parameters."""
+        return self.folder / "parameters.d"
+
     def configure(self, **options: str) -> None:
         """Write node-plugin.conf with the folders of this run and ``options``."""
         self.options = options
         values = {"library": f"{self.own_library} {self.shipped_library}",
                   "core_lists": str(TOP / "etc/ovirt-node-plugin/core.d"),
-                  "path_lists": str(self.path_rules), **options}
+                  "path_lists": str(self.path_rules),
+                  "parameters": str(self.site_parameters), **options}
         text = "[main]\n" + "".join(f"{key} = {value}\n" for key, value in values.items())
         (self.folder / "pluginconf/node-plugin.conf").write_text(text)
 

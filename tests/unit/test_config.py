@@ -25,11 +25,12 @@ def test_every_option_has_its_effect() -> None:
     config = read_config({
         "enabled": "1", "node_policy": " Plugins ", "live": "Yes", "live_allow": "a*, b  c",
         "library": "/one /two", "core_lists": "/lists", "allowed_paths": "Warn",
-        "path_lists": "/paths", "others_off": "snapper, *-upload", "upgrade": " Restore"})
+        "path_lists": "/paths", "parameters": "/values",
+        "others_off": "snapper, *-upload", "upgrade": " Restore"})
     assert config == Config(
         bind_all=False, live=True, live_allow=("a*", "b", "c"),
         library=(Path("/one"), Path("/two")), core_lists=(Path("/lists"),),
-        allowed_paths="warn", path_lists=(Path("/paths"),),
+        allowed_paths="warn", path_lists=(Path("/paths"),), parameters=(Path("/values"),),
         others_off=("snapper", "*-upload"), upgrade="restore")
 
 
@@ -60,5 +61,5 @@ def test_the_shipped_file_shows_each_option_with_its_default() -> None:
             options[name] = value
     assert set(options) == {"enabled", "node_policy", "live", "isolation",
                             "isolation_allow", "live_allow", "library", "core_lists",
-                            "allowed_paths", "path_lists", "others_off", "upgrade"}
+                            "allowed_paths", "path_lists", "parameters", "others_off", "upgrade"}
     assert read_config(options) == Config()

@@ -64,6 +64,8 @@ def create(jobs: Sequence[Job], packages: Sequence[PackageChange]) -> CreatedPat
     if not ctx.live and resolve_inside(ctx.root, _PROGRAM).is_file():
         for job in jobs:
             by_plugin[job.name], problem = _create(b"\n".join(_texts(job, packages)), ctx)
+            if problem and job.context.secret_files:
+                problem = "what systemd-tmpfiles printed is not shown, as the plugin has a secret"
             made = first_names([f"/{change.path}" for change in by_plugin[job.name]], _MOST_PATHS)
             notes += [f"tmpfiles of plugin {job.name} created {made}."] * bool(made)
             notes += [f"tmpfiles of plugin {job.name} were not all created: {problem}"] * bool(

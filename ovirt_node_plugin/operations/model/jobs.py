@@ -11,6 +11,7 @@ from ...settings.engine.kinds import is_derived, is_shared
 from ...settings.engine.upgrade import Upgrade
 from ...settings.kit.model import Context
 from .books import Books, holders
+from .parameter_values import NO_VALUES, ParameterValues
 
 Key = Tuple[str, str]
 """Kind and key of a setting."""
@@ -34,6 +35,7 @@ class Job:
     upgrade: Upgrade
     context: Context
     origin: Optional[Origin] = None
+    parameters: ParameterValues = NO_VALUES
 
     @property
     def old_origin(self) -> Optional[Origin]:

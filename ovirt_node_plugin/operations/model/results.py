@@ -47,6 +47,39 @@ class PlannedSetting:
 
 
 @dataclass(frozen=True)
+class PlannedParameter:
+    """A parameter that gets another value; ``text`` is a line for people.
+
+    Both values are empty for a secret, which has the ``digest`` that is recorded, and where there
+    is none: ``old_value`` of a new parameter, ``value`` of one that the version does not have.
+    """
+
+    name: str
+    type: str
+    old_value: str
+    value: str
+    digest: str
+    text: str
+
+
+@dataclass(frozen=True)
+class ParameterInfo:
+    """A parameter of a plugin, with the recorded value, or the default of the descriptor.
+
+    ``value`` is None for a secret and where there is none; ``given`` is whether a value is
+    recorded that is not the default.
+    """
+
+    name: str
+    type: str
+    meaning: str
+    expected: str
+    required: bool
+    value: Optional[str]
+    given: bool
+
+
+@dataclass(frozen=True)
 class FolderCount:
     """The number of a plugin's files in and below a folder, which is an absolute path."""
 
@@ -175,6 +208,7 @@ class PluginAction:
     repairs: Tuple[str, ...] = ()
     next_step: str = ""
     known_keys: Tuple[KnownKey, ...] = ()
+    parameters: Tuple[PlannedParameter, ...] = ()
 
     @property
     def origin_change(self) -> Tuple[str, ...]:
@@ -274,6 +308,7 @@ class PluginInfo:
     plan: Optional[Plan] = None
     refused: str = ""
     refused_status: int = 0
+    parameters: Tuple[ParameterInfo, ...] = ()
 
 
 @dataclass(frozen=True)

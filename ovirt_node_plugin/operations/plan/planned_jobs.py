@@ -7,6 +7,7 @@ from typing import Collection, Dict, List, Mapping, Sequence, Set, Tuple
 from ...errors import Reasons, UsageError
 from ...packages.session import PackageChange, Session
 from ...plugin.bundle import Bundle
+from ...plugin.templates import secret_files, written_files
 from ...registry.record import Record
 from ...settings.engine import checking, selection
 from ...settings.engine.kinds import in_order
@@ -20,6 +21,7 @@ from ...system.run import Runner
 from ...target import is_booted
 from ..model.books import Books
 from ..model.jobs import Job
+from ..model.parameter_values import ParameterValues
 from ..model.results import INSTALL, KEEP, REPAIR, UPGRADE
 from . import kernel_fits, package_sources
 from .leaving_out import LeavingOut
@@ -59,10 +61,10 @@ def _action(bundle: Bundle, books: Books, session: Session) -> str:
 
 def contexts_of(active: Sequence[Bundle], shares: Mapping[str, Set[str]], books: Books,
                 session: Session, packages: Sequence[PackageChange], leaving: LeavingOut,
-                run: Runner) -> List[Context]:
+                run: Runner, values: Mapping[str, ParameterValues]) -> List[Context]:
     """Return for each plugin what its settings are checked against, in the order of ``active``.
 
-    ``shares`` are the NEVRAs of each plugin.
+    ``shares`` are the NEVRAs of each plugin, ``values`` those of its parameters.
     """
     files = {package.nevra: package.files for package in packages if package.arrives}
     contexts = []
@@ -72,8 +74,11 @@ def contexts_of(active: Sequence[Bundle], shares: Mapping[str, Set[str]], books:
         paths = {path: 0 for nevra in shares[name]
                  for path in files.get(nevra) or session.files(nevra)
                  if path not in leavable.sizes}
+        descriptor, own = bundle.descriptor, values[name].values
         contexts.append(Context(root=books.root, plugin=name, files=paths, run=run,
-                                facts=leaving.facts, bundle_files=bundle.descriptor.files,
+                                facts=leaving.facts, bundle_files=written_files(descriptor, own),
+                                shown_files=written_files(descriptor, own, shown=True),
+                                secret_files=secret_files(descriptor),
                                 leavable=leavable, live=is_booted(books.root),
                                 sealed=session.sealed))
     fetched = session.rpm_files()

@@ -20,7 +20,14 @@ from ...system.regular_files import read_regular
 from ...system.words import size
 from ...undo.changes import Applied, Watch
 from ..kit.model import Context, Reader, SettingProblem, Wanted, changed_since
-from ..kit.placing import check_place, check_source, place_file, read_source
+from ..kit.placing import (
+    check_place,
+    check_source,
+    mode_of,
+    place_file,
+    read_source,
+    refuse_by,
+)
 from ..services import running_units
 from . import folders
 from .folders import ConfigFolder
@@ -64,7 +71,8 @@ class ConfigFiles:
                           f" that reads it: there is no {' or '.join(folder.needs)}",
                           hint="Install the program first, or limit the setting by <when>.")
         _check_read(wanted, folder, ctx)
-        check_source(wanted, wanted.value, ctx)
+        check_source(wanted, wanted.value, ctx, exposed="" if folder.secret else (
+            f"the list of folders does not say that only root reads {folder.id}"))
         check_place(wanted, "/".join(_place(folder, name, ctx)), ctx, installed=installed)
         data = _planned_content(wanted, ctx)
         if data is not None:
@@ -87,11 +95,13 @@ class ConfigFiles:
         _check_read(wanted, folder, ctx)
         data = read_source(wanted, wanted.value, ctx)
         _check_content(wanted, folder, data, ctx)
-        place_file(ctx.root, *_place(folder, name, ctx), data, mode=folder.mode)
+        place_file(ctx.root, *_place(folder, name, ctx), data,
+                   mode=mode_of(wanted.value, ctx, folder.mode))
 
     def content(self, wanted: Wanted, ctx: Context) -> str:
-        data = _planned_content(wanted, ctx)
-        return "" if data is None else data.decode("utf-8", "backslashreplace")
+        """Return the content as it is shown, "" for one that is not known."""
+        data = ctx.shown_files.get(wanted.value, ctx.package_files.get(wanted.value, b""))
+        return data.decode("utf-8", "backslashreplace")
 
     def verify(self, applied: Applied, ctx: Context) -> Sequence[SettingProblem]:
         return changed_since(applied, ctx)
@@ -224,8 +234,7 @@ def _check_content(wanted: Wanted, folder: ConfigFolder, data: bytes, ctx: Conte
         # the last line only: others can have words of the file
         last = exc.output.rstrip().split("\n")[-1].strip()
         if not (folder.accept and re.fullmatch(folder.accept, last)):
-            raise Refused(f"{subject} {folder.check[0]} refuses the file: {exc.message}",
-                          hint=exc.hint or "Its vendor has to correct it.") from exc
+            refuse_by(exc, f"{subject} {folder.check[0]} refuses the file", wanted.value, ctx)
 
 
 def _notes(item: ConfigFile, folder: Optional[ConfigFolder], ctx: Context) -> Iterator[str]:

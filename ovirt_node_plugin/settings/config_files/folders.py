@@ -22,7 +22,8 @@ _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _PATH = re.compile(r"/(?:etc|opt)(?:/[A-Za-z0-9_+@:-][A-Za-z0-9._+@:-]*)+")
 _FILE = re.compile(r"\{name\}(?:/[A-Za-z0-9_-][A-Za-z0-9._-]*)?")
 _KEYS = frozenset(("title", "path", "file", "names", "refused", "mode", "needs", "read-by",
-                   "read-line", "check", "accept", "unit", "live", "warns", "source", "closed"))
+                   "read-line", "check", "accept", "unit", "live", "warns", "source", "closed",
+                   "secret"))
 _REQUIRED = ("title", "path", "names", "needs", "source")
 
 
@@ -41,6 +42,7 @@ class ConfigFolder:
     names: Pattern[str]
     refused: Tuple[str, ...]
     mode: int
+    secret: bool
     needs: Tuple[str, ...]
     read_by: Tuple[str, ...]
     read_line: str
@@ -105,7 +107,7 @@ def _closed(name: str, values: Mapping[str, str], path: Path) -> bool:
     if set(values) != {"closed"}:
         raise _bad(path, f"[{name}] is a folder of the list already: only closed = yes or no"
                          " may be there")
-    return _flag(name, values["closed"], path)
+    return _flag(name, "closed", values, path)
 
 
 def _folder(name: str, values: Mapping[str, str], origin: Path) -> ConfigFolder:
@@ -132,10 +134,11 @@ def _folder(name: str, values: Mapping[str, str], origin: Path) -> ConfigFolder:
     return ConfigFolder(
         id=name, title=values["title"], paths=paths, file=file,
         names=_pattern(name, values["names"], origin), mode=int(mode, 8),
+        secret=_flag(name, "secret", values, origin),
         refused=tuple(values.get("refused", "").split()), needs=tuple(values["needs"].split()),
         read_by=tuple(values.get("read-by", "").split()), read_line=read_line, check=check,
         accept=accept, unit=values.get("unit", ""), live=live, warns=values.get("warns", ""),
-        source=values["source"], closed=_flag(name, values.get("closed", "no"), origin),
+        source=values["source"], closed=_flag(name, "closed", values, origin),
         origin=origin)
 
 
@@ -146,9 +149,10 @@ def _pattern(name: str, text: str, origin: Path) -> Pattern[str]:
         raise _bad(origin, f"[{name}] {text!r} is not a regular expression: {exc}") from exc
 
 
-def _flag(name: str, text: str, origin: Path) -> bool:
+def _flag(name: str, key: str, values: Mapping[str, str], origin: Path) -> bool:
+    text = values.get(key, "no")
     if text not in ("yes", "no"):
-        raise _bad(origin, f"[{name}] closed = {text!r}, expected yes or no")
+        raise _bad(origin, f"[{name}] {key} = {text!r}, expected yes or no")
     return text == "yes"
 
 

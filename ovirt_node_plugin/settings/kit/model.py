@@ -4,7 +4,16 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Callable, Mapping, Optional, Protocol, Sequence, Tuple, runtime_checkable
+from typing import (
+    Callable,
+    FrozenSet,
+    Mapping,
+    Optional,
+    Protocol,
+    Sequence,
+    Tuple,
+    runtime_checkable,
+)
 
 from ...errors import Refused
 from ...isolation import program
@@ -112,9 +121,10 @@ class Context:
     a root that is not running are isolated from this machine. ``earlier`` are settings of the
     plugin in another root, whose accounts get the same numbers if they can. ``persistent`` are
     the absolute paths that the plugin keeps over new images. ``bundle_files`` are the files of
-    its bundle, by ``files/NAME``; ``package_files`` the contents of files of its packages that
-    a plan shows or checks, by absolute path, as far as they are known before the packages are
-    installed.
+    its bundle, by ``files/NAME``, with the values of parameters; in ``shown_files`` no secret
+    can be read; ``secret_files`` are the names of those that have one. ``package_files`` are the
+    contents of files of its packages that a plan shows or checks, by absolute path, as far as
+    they are known before the packages are installed.
     """
 
     root: Path
@@ -131,6 +141,8 @@ class Context:
     persistent: Sequence[str] = ()
     bundle_files: Mapping[str, bytes] = field(default_factory=dict)
     package_files: Mapping[str, bytes] = field(default_factory=dict)
+    shown_files: Mapping[str, bytes] = field(default_factory=dict)
+    secret_files: FrozenSet[str] = frozenset()
 
     def in_root(self, *words: str, stdin: bytes = b"") -> str:
         """Run a program of the root in it, and return its standard output.

@@ -4,8 +4,9 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
+from typing import NoReturn
 
-from ...errors import Refused
+from ...errors import CommandError, Refused
 from ...plugin.bundle_files import is_bundle_file
 from ...system.entries import read_entry, write_atomic
 from ...system.paths import relative_inside, resolve_inside
@@ -13,6 +14,7 @@ from ...system.words import first_names
 from .model import Context, Wanted
 
 _MOST_NAMES = 10
+_CORRECT = "Its vendor has to correct it."
 
 
 def place_file(root: Path, folder: str, name: str, data: bytes, *, mode: int) -> None:
@@ -29,12 +31,20 @@ def place_file(root: Path, folder: str, name: str, data: bytes, *, mode: int) ->
     write_atomic(target / name, data, mode=mode, owner=(0, 0))
 
 
-def check_source(wanted: Wanted, source: str, ctx: Context) -> None:
-    """Raise Refused unless ``source`` is a regular file of a package, or one of the bundle."""
+def check_source(wanted: Wanted, source: str, ctx: Context, *,
+                 exposed: str = "every user can read its copy") -> None:
+    """Raise Refused unless ``source`` is a regular file of a package, or one of the bundle.
+
+    One with a secret is refused, too, unless ``exposed``, the reason, is empty.
+    """
     subject = f"plugin {ctx.plugin} wants to {wanted.text}, but"
     if is_bundle_file(source):
         if source not in ctx.bundle_files:
             raise _missing_in_bundle(subject, ctx)
+        if exposed and source in ctx.secret_files:
+            raise Refused(f"{subject} that file has a secret, and {exposed}",
+                          hint="Its vendor has to put the secret into a file that only root"
+                               " reads.")
         return
     mode = ctx.brings(source)
     if mode is None:
@@ -90,6 +100,26 @@ def read_source(wanted: Wanted, source: str, ctx: Context) -> bytes:
             " that is not a regular file",
             hint="Its vendor has to name the file itself as the source.")
     return entry.content
+
+
+def mode_of(source: str, ctx: Context, mode: int) -> int:
+    """Return ``mode`` for the copy of a source, without the rights of others if it has a secret."""
+    return mode & 0o700 if source in ctx.secret_files else mode
+
+
+def refuse_by(checker: CommandError, subject: str, source: str, ctx: Context) -> NoReturn:
+    """Raise Refused as a checker refuses a source; ``subject`` begins the message.
+
+    What the checker printed can have a part of a secret, so it is neither shown nor the cause,
+    which dnf.log would have.
+    """
+    secret = source in ctx.secret_files
+    message = checker.message
+    if secret:
+        first = message.partition("\n")[0].rstrip(":")
+        message = f"{first}; what it printed is not shown, as the file has a secret"
+    raise Refused(f"{subject}: {message}", hint=checker.hint or _CORRECT) from (
+        None if secret else checker)
 
 
 def _make_folders(root: Path, folder: Path) -> None:

@@ -22,7 +22,14 @@ from ...system.entries import read_entry
 from ...system.paths import resolve_inside
 from ...undo.changes import Applied, Watch
 from ..kit.model import Context, Reader, SettingProblem, Stage, Wanted, changed_since
-from ..kit.placing import check_place, check_source, place_file, read_source
+from ..kit.placing import (
+    check_place,
+    check_source,
+    mode_of,
+    place_file,
+    read_source,
+    refuse_by,
+)
 from ..services import running_units
 from ..services.unit_links import find_unit
 from . import tmpfiles
@@ -42,6 +49,7 @@ class Placement:
     ``folder`` is relative to the root, with ``{unit}`` for the unit of a drop-in;
     ``description`` is the name to show; ``checker`` takes the path and content of the copy, and
     raises CommandError for an invalid file; ``program`` is one that the checker needs.
+    ``exposes`` says why others than root can read the file, empty if they need not.
     """
 
     kind: str
@@ -49,6 +57,7 @@ class Placement:
     description: str
     checker: Optional[Checker] = None
     program: str = ""
+    exposes: str = ""
 
 
 @dataclass(frozen=True)
@@ -80,7 +89,7 @@ class PlacedFiles:
                 f"plugin {ctx.plugin} wants to {wanted.text}, but there is no unit {unit} in"
                 " the root or in the plugin's packages",
                 hint="Its vendor has to correct the name, or limit the setting by <when>.")
-        check_source(wanted, wanted.value, ctx)
+        check_source(wanted, wanted.value, ctx, exposed=self.placement.exposes)
         if self.placement.program:
             ctx.run([self.placement.program, "--version"])
         check_place(wanted, "/".join(self._place(wanted.key)), ctx, installed=installed)
@@ -98,16 +107,15 @@ class PlacedFiles:
     def apply(self, wanted: Wanted, ctx: Context) -> None:
         data = read_source(wanted, wanted.value, ctx)
         folder, name = self._place(wanted.key)
-        place_file(ctx.root, folder, name, data, mode=_MODE)
+        place_file(ctx.root, folder, name, data, mode=mode_of(wanted.value, ctx, _MODE))
         if self.placement.checker is not None:
             try:
                 self.placement.checker(ctx, f"{folder}/{name}", data)
             except CommandError as exc:
                 if exc.returncode is None:  # the program is missing
                     raise
-                raise Refused(f"plugin {ctx.plugin} wants to {wanted.text}, but the system's own"
-                              f" checker refuses that file: {exc.message}",
-                              hint="Its vendor has to correct it.") from exc
+                refuse_by(exc, f"plugin {ctx.plugin} wants to {wanted.text}, but the system's own"
+                          " checker refuses that file", wanted.value, ctx)
 
     def verify(self, applied: Applied, ctx: Context) -> Sequence[SettingProblem]:
         return changed_since(applied, ctx)
@@ -187,6 +195,7 @@ PLACEMENTS = (
     Placement(kind="tmpfiles", folder="etc/tmpfiles.d", description="tmpfiles configuration",
               checker=_check_tmpfiles, program="systemd-tmpfiles"),
     Placement("logrotate", "etc/logrotate.d", "logrotate configuration"),
-    Placement("unit-drop-in", "etc/systemd/system/{unit}.d", "unit drop-in"),
+    Placement("unit-drop-in", "etc/systemd/system/{unit}.d", "unit drop-in",
+              exposes="systemctl show lets every user read the settings of a unit"),
 )
 KINDS: Tuple[PlacedFiles, ...] = tuple(PlacedFiles(placement) for placement in PLACEMENTS)

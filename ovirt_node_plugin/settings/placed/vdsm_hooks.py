@@ -41,7 +41,7 @@ class VdsmHooks:
             raise Refused(f"plugin {ctx.plugin} wants to {wanted.text}, but the root has no"
                           f" VDSM: /{VDSM_HOOKS} is not there",
                           hint="This plugin is for oVirt Nodes and hosts; install vdsm first.")
-        check_source(wanted, wanted.value, ctx)
+        check_source(wanted, wanted.value, ctx, exposed="VDSM runs hooks as its own user")
         check_place(wanted, f"{VDSM_HOOKS}/{wanted.key}", ctx, installed=installed)
 
     def clash(self, wanted: Wanted, other: Applied) -> bool:

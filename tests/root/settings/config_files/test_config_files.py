@@ -219,7 +219,8 @@ def test_a_main_configuration_that_cannot_be_read_is_refused(root: Path) -> None
 
 def test_a_file_of_the_bundle_is_shown_and_checked_before_anything_is_written(root: Path) -> None:
     ctx, _ = sudoers(root)
-    ctx = replace(ctx, bundle_files={"files/acme": b"acme ALL=(root ALL\n"},
+    files = {"files/acme": b"acme ALL=(root ALL\n"}
+    ctx = replace(ctx, bundle_files=files, shown_files=files,
                   run=Checker(1, "stdin:1:16: syntax error"))
     item = wanted(ctx, "sudoers", "acme", "files/acme")
     assert (kinds.content(item, ctx), item.notes) == ("acme ALL=(root ALL\n", ())
@@ -263,7 +264,9 @@ def test_a_site_adds_a_folder_with_a_checker_of_its_own(root: Path) -> None:
 
 @pytest.mark.parametrize(("text", "why"), [
     ("[sshd]\npath = /etc/x\n", "only closed = yes or no"),
-    ("[sshd]\nclosed = maybe\n", "expected yes or no"), ("[a]\nfoo = 1\n", "unknown option foo"),
+    ("[sshd]\nclosed = maybe\n", "expected yes or no"),
+    ("[a]\ntitle=A\npath=/etc/x\nnames=a\nneeds=/x\nsource=y\nsecret=1\n", "secret = '1', exp"),
+    ("[a]\nfoo = 1\n", "unknown option foo"),
     ("[a]\ntitle = A\n", "has no path"), ("nonsense\n", "no section headers"),
     ("[a b]\ntitle=A\npath=/etc/x\nnames=.*\nneeds=/x\nsource=y\n", "not an id"),
     ("[a]\ntitle=A\npath=/etc/../usr\nnames=.*\nneeds=/x\nsource=y\n", "not a path below"),
