@@ -41,9 +41,8 @@ from ovirt_node_plugin.settings.host_names import host_names
 from ovirt_node_plugin.settings.kit.model import Context
 from ovirt_node_plugin.settings.modules import module_file, module_fits, module_index
 from ovirt_node_plugin.settings.selinux import selinux_store
-from ovirt_node_plugin.settings.signing_keys import x509
 from ovirt_node_plugin.settings.sysctl import sysctl_files
-from ovirt_node_plugin.system import account_files, openpgp
+from ovirt_node_plugin.system import account_files, openpgp, x509
 from ovirt_node_plugin.system.run import run
 from ovirt_node_plugin.undo import journal_file
 from ovirt_node_plugin.undo.changes import Applied
@@ -414,7 +413,7 @@ READERS: Dict[str, Reader] = {
         _config_folders, (b"[a]\ntitle = A\npath = /etc/a\nnames = .+\nneeds = /b\nsource = c\n"
                           b"check = d '-'\nread-line = {path}\n[*]\nclosed = yes\n",),
         _lines(b"[%d]\ntitle=A\npath=/etc/a\nnames=a\nneeds=/b\nsource=c\n"), 30_000),
-    "x509": Reader(lambda data, _: x509.problem(data), (der(ACME),),
+    "x509": Reader(lambda data, _: x509.problem(data) or x509.subject(data), (der(ACME),),
                    lambda size: b"\x30\x83" + (2 * size).to_bytes(3, "big") + b"\x05\x00" * size,
                    500_000),
     "pem": Reader(_certificates,

@@ -11,7 +11,7 @@ from ...packages.payload import read_files
 from ...packages.session import PackageChange
 from ...plugin.bundle import Bundle
 from ...plugin.descriptor import Descriptor, When
-from ...plugin.settings import ConfigFile, ModuleSigningKey
+from ...plugin.settings import CaCertificate, ConfigFile, ModuleSigningKey
 from ...settings.kit.model import Context
 from ...system.limits import CONFIG_FILE_BYTES, CONFIG_FILES_BYTES
 from ...system.paths import resolve_inside
@@ -38,7 +38,7 @@ def _paths(descriptor: Descriptor) -> List[str]:
     settings = [setting for item in descriptor.settings
                 for setting in (item.settings if isinstance(item, When) else (item,))]
     return sorted({setting.source for setting in settings
-                   if isinstance(setting, (ConfigFile, ModuleSigningKey))})
+                   if isinstance(setting, (CaCertificate, ConfigFile, ModuleSigningKey))})
 
 
 def _contents(paths: Sequence[str], arriving: Mapping[str, str], files: Mapping[str, Path],

@@ -6,6 +6,8 @@ import binascii
 import re
 from typing import List, Tuple
 
+from ...system import x509
+
 _BEGIN = b"-----BEGIN "
 _BLOCK = re.compile(rb"([^-\n]+)-----(.*?)-----END ([^-\n]+)-----", re.DOTALL)
 
@@ -23,7 +25,7 @@ def problem(data: bytes) -> str:
     for begin, body, end in all_blocks:
         if begin != b"CERTIFICATE" or end != begin:
             return f"that file has a {begin.decode('ascii', 'replace')}, not only certificates"
-        if not _is_one_sequence(body):
+        if x509.problem(_der(body)):
             return "a block of that file is not a certificate"
     return ""
 
@@ -33,19 +35,20 @@ def blocks(data: bytes) -> Tuple[bytes, ...]:
     return tuple(b"".join(body.split()) for _, body, _ in _blocks(data))
 
 
+def certificates(data: bytes) -> List[bytes]:
+    """Return the certificates in ``data``, each in DER; ``data`` has no problem."""
+    return [_der(body) for _, body, _ in _blocks(data)]
+
+
 def _blocks(data: bytes) -> List[Tuple[bytes, bytes, bytes]]:
     """Return the label at the start, the text and the label at the end of each whole block."""
     matches = (_BLOCK.match(part) for part in data.split(_BEGIN)[1:])
     return [(match[1], match[2], match[3]) for match in matches if match]
 
 
-def _is_one_sequence(body: bytes) -> bool:
-    """Return whether base64 text is one DER SEQUENCE (X.690, 8.1) of its stated length."""
+def _der(body: bytes) -> bytes:
+    """Return what base64 text stands for, nothing if it is not base64."""
     try:
-        der = base64.b64decode(b"".join(body.split()), validate=True)
+        return base64.b64decode(b"".join(body.split()), validate=True)
     except binascii.Error:
-        return False
-    if len(der) < 4 or der[0] != 0x30 or der[1] not in (0x81, 0x82, 0x83):
-        return False  # no certificate is shorter than 128 bytes
-    size = der[1] & 0x7F
-    return int.from_bytes(der[2:2 + size], "big") == len(der) - 2 - size
+        return b""

@@ -74,7 +74,7 @@ class ConfigFiles:
         check_source(wanted, wanted.value, ctx, exposed="" if folder.secret else (
             f"the list of folders does not say that only root reads {folder.id}"))
         check_place(wanted, "/".join(_place(folder, name, ctx)), ctx, installed=installed)
-        data = _planned_content(wanted, ctx)
+        data = ctx.planned(wanted.value)
         if data is not None:
             _check_content(wanted, folder, data, ctx, later=True)
 
@@ -195,11 +195,6 @@ def _check_read(wanted: Wanted, folder: ConfigFolder, ctx: Context) -> None:
             f"plugin {ctx.plugin} wants to {wanted.text}, but nothing would read it: no line of"
             f" {' or '.join(texts)} names {' or '.join(folder.paths)}",
             hint=f"Add that line first, as {folder.source} describes.")
-
-
-def _planned_content(wanted: Wanted, ctx: Context) -> Optional[bytes]:
-    """Return the content before packages are installed, None if it is not known then."""
-    return ctx.bundle_files.get(wanted.value, ctx.package_files.get(wanted.value))
 
 
 def _check_content(wanted: Wanted, folder: ConfigFolder, data: bytes, ctx: Context, *,

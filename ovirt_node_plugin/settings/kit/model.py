@@ -153,6 +153,10 @@ class Context:
             "chroot", self.root, *words]
         return self.run(argv, stdin=stdin)
 
+    def planned(self, source: str) -> Optional[bytes]:
+        """Return what ``source`` of a setting has, None if the plan does not know that."""
+        return self.bundle_files.get(source, self.package_files.get(source))
+
     def brings(self, path: str) -> Optional[int]:
         """Return the ``st_mode`` of a file among ``files``, None if it is not one.
 

@@ -12,11 +12,11 @@ from typing import Optional, Sequence
 
 from ...errors import Refused
 from ...plugin.settings import ModuleSigningKey, Setting
+from ...system import x509
 from ...system.entries import read_entry
 from ...undo.changes import Applied, Watch
 from ..kit.model import Context, SettingProblem, Wanted, changed_since
 from ..kit.placing import check_place, check_source, place_file, read_source
-from . import x509
 
 FOLDER = "etc/pki/node-plugin-module-keys"
 _MODE = 0o644
@@ -36,13 +36,13 @@ class SigningKeys:
         return (Wanted(kind=self.name, key=item.name, value=item.source,
                        text=f"keep the certificate {item.source}, of a key that signs kernel"
                             f" modules, as /{FOLDER}/{item.name}", item=item,
-                       notes=(_advice(item.name, _planned(item.source, ctx)),)),)
+                       notes=(_advice(item.name, ctx.planned(item.source)),)),)
 
     def check(self, wanted: Wanted, ctx: Context, *, installed: bool) -> None:
         """Refuse what is no certificate in DER, as far as it is known yet."""
         check_source(wanted, wanted.value, ctx)
         check_place(wanted, f"{FOLDER}/{wanted.key}", ctx, installed=installed)
-        data = _planned(wanted.value, ctx)
+        data = ctx.planned(wanted.value)
         if data is not None:
             _refuse_others(wanted, data, ctx)
 
@@ -70,10 +70,6 @@ class SigningKeys:
 
 
 KIND = SigningKeys()
-
-
-def _planned(source: str, ctx: Context) -> Optional[bytes]:
-    return ctx.bundle_files.get(source, ctx.package_files.get(source))
 
 
 def _refuse_others(wanted: Wanted, data: bytes, ctx: Context) -> None:

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Dict, Tuple
 
@@ -16,6 +17,7 @@ from ovirt_node_plugin.settings.engine.ledger import Ledger
 from ovirt_node_plugin.settings.engine.revert import do_revert, plan_revert
 from ovirt_node_plugin.settings.engine.upgrade import plan_upgrade
 from ovirt_node_plugin.settings.kit.model import Context
+from ovirt_node_plugin.system.run import run
 from ovirt_node_plugin.undo.changes import Applied
 from tests.support.applied import apply_all
 from tests.support.settings_root import (
@@ -71,6 +73,32 @@ def test_a_certificate_is_in_the_trust_store_until_its_plugin_is_removed(
     do_revert(plan, ctx)
     finish(plan, Ledger(), ctx)
     assert differences(before, tree(root)) == []
+
+
+def test_a_plan_tells_whom_the_certificates_of_a_bundle_name(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "acme.pem").write_text(ACME)
+    shown = run(["openssl", "x509", "-in", tmp_path / "acme.pem", "-noout", "-fingerprint",
+                 "-sha256"]).strip().rpartition("=")[2].lower()
+    ctx = replace(context(root), bundle_files={"files/ca.pem": (ACME + OTHER).encode()})
+    item = selection.wanted(descriptor(CaCertificate("files/ca.pem", "acme.pem")), ctx)[0]
+    assert item.danger and len(item.notes) == 2
+    assert item.notes[0] == ("acme.pem has the certificate of CN=Test authority acme, with the"
+                             f" SHA-256 fingerprint {shown}")
+    assert "CN=Test authority other" in item.notes[1]
+
+
+def test_a_plan_says_that_the_certificates_of_a_package_are_not_known(ctx: Context) -> None:
+    assert selection.wanted(CERTIFICATE, ctx)[0].notes == (
+        "whom acme.pem names is not known before its package is fetched; it is in"
+        " /opt/acme/ca.pem",)
+
+
+def test_a_plan_refuses_a_private_key_of_a_bundle(root: Path) -> None:
+    ctx = replace(context(root), bundle_files={
+        "files/ca.pem": ACME.replace("CERTIFICATE", "PRIVATE KEY").encode()})
+    with pytest.raises(Refused, match="has a PRIVATE KEY, not only certificates"):
+        checking.check(selection.wanted(descriptor(CaCertificate("files/ca.pem", "acme.pem")), ctx),
+                       ctx, others={})
 
 
 @pytest.mark.parametrize("first", ["one", "two"])
