@@ -77,6 +77,7 @@ class Gate:
                                            [repo.id for repo in enabled])):
             for repo in enabled:
                 repo.add_metadata_type_to_download(start.METADATA_TYPE)
+                repo.add_metadata_type_to_download(start.FILES_METADATA_TYPE)
         else:
             self.policy.after_repos()
 

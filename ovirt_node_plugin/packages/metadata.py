@@ -9,13 +9,16 @@ import resource
 import tempfile
 import zlib
 from pathlib import Path
-from typing import IO, Callable, Iterable, Iterator, Mapping, cast
+from typing import IO, Callable, Dict, Iterable, Iterator, Mapping, cast
 
 import libdnf.utils
 
 from ..errors import BadBundle
-from ..system.limits import METADATA_BYTES, TEXT_BYTES
+from ..plugin import bundle_files
+from ..system import run as programs
+from ..system.limits import METADATA_BYTES, SOURCE_TAR_BYTES, TEXT_BYTES
 from ..system.regular_files import opened_regular
+from ..system.run import Runner
 
 _READERS: Mapping[str, Callable[[IO[bytes]], IO[bytes]]] = {
     ".gz": lambda raw: cast(IO[bytes], gzip.open(raw)), ".xz": lambda raw: lzma.open(raw),
@@ -28,14 +31,33 @@ def read_metadata(path: Path) -> bytes:
 
     Raises BadBundle for one that is damaged or larger than TEXT_BYTES.
     """
+    return _read(path, f"the descriptor in {path}", TEXT_BYTES)
+
+
+def read_bundle_files(path: Path, *, repo_id: str,
+                      run: Runner = programs.run) -> Dict[str, bytes]:
+    """Return the files of a plugin, by ``files/NAME``, in the tar ``path`` of a repository.
+
+    Raises BadBundle for a tar that is damaged or has anything else, and beyond the limits.
+    """
+    source = f"{bundle_files.FOLDER}/ of repo {repo_id}"
+    data = _read(path, source, SOURCE_TAR_BYTES)
+    with tempfile.TemporaryDirectory(prefix="node-plugin-") as work:
+        tar = Path(work) / "files.tar"
+        tar.write_bytes(data)
+        return bundle_files.read_tar(tar, source=source, run=run)
+
+
+def _read(path: Path, shown: str, limit_bytes: int) -> bytes:
+    """Return the content of a file, decompressed; ``shown`` is its name in messages."""
     try:
-        with _opened(path, TEXT_BYTES) as stream:
-            data = stream.read(TEXT_BYTES + 1)
+        with _opened(path, limit_bytes) as stream:
+            data = stream.read(limit_bytes + 1)
     except _DAMAGE as exc:
-        raise BadBundle(f"the descriptor in {path} cannot be read: {exc}",
+        raise BadBundle(f"{shown} cannot be read: {exc}",
                         hint="Refresh the repository's metadata: dnf clean metadata") from exc
-    if len(data) > TEXT_BYTES:
-        raise BadBundle(f"the descriptor in {path} is larger than {TEXT_BYTES} bytes")
+    if len(data) > limit_bytes:
+        raise BadBundle(f"{shown} is larger than {limit_bytes} bytes")
     return bytes(data)
 
 

@@ -6,6 +6,7 @@ from typing import Collection, Dict, List, Optional, Sequence, Set, Tuple
 
 from ..config import Config
 from ..errors import NodePluginError, UsageError
+from ..plugin import bundle_files
 from ..plugin.bundle import Bundle
 from ..plugin.descriptor import METADATA_TYPE
 from ..plugin.library import repo_files, repo_ids_in
@@ -171,6 +172,7 @@ class RunPolicy:
                 self._disable(repo, _OFF_NODE)
             else:
                 repo.add_metadata_type_to_download(METADATA_TYPE)
+                repo.add_metadata_type_to_download(bundle_files.METADATA_TYPE)
                 if self.plugin_run and repo.id in (*self.named, *self._file_ids):
                     repo.skip_if_unavailable = False
                 if self.plugin_run and not repo.name.isprintable():

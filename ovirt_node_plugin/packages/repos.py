@@ -15,6 +15,7 @@ import dnf.repo
 import libdnf.conf
 
 from ..errors import BadBundle, NodePluginError
+from ..plugin import bundle_files
 from ..plugin.bundle import Bundle, bundle_of_repo, metadata_files
 from ..plugin.descriptor import METADATA_TYPE
 from ..plugin.library import repo_ids_in
@@ -22,7 +23,7 @@ from ..system.limits import REPOMD_BYTES
 from ..system.regular_files import read_regular
 from . import command_line
 from .dnf_types import DnfBase, DnfConf, DnfRepo, DnfRepos
-from .metadata import check_sizes, read_metadata
+from .metadata import check_sizes, read_bundle_files, read_metadata
 
 _BUNDLE_PREFIX = "bundle:"
 
@@ -132,13 +133,15 @@ def is_inside_bundle(repo: DnfRepo) -> bool:
 
 
 def forget_stale(repo: DnfRepo) -> None:
-    """Make DNF load the metadata of ``repo`` again if the cache lacks its descriptor.
+    """Make DNF load the metadata of ``repo`` again if the cache lacks its plugin.
 
     A DNF run without this plugin downloads only the types of metadata that DNF knows.
     """
     cached = Path(repo._repo.getCachedir(), "repodata")
-    location = _location(cached / "repomd.xml")
-    if location and not (cached / os.path.basename(location)).is_file():
+    locations = [_location(cached / "repomd.xml", kind)
+                 for kind in (METADATA_TYPE, bundle_files.METADATA_TYPE)]
+    if any(location and not (cached / os.path.basename(location)).is_file()
+           for location in locations):
         with contextlib.suppress(OSError):
             (cached / "repomd.xml").unlink()
 
@@ -179,38 +182,44 @@ def apply_stricter_checks(repo: DnfRepo, conf: DnfConf) -> None:
             setattr(repo, option, True)
 
 
-def metadata_descriptors(base: DnfBase) -> List[Tuple[str, Path]]:
-    """Return repo id and descriptor file of each loaded repository that has a descriptor."""
-    paths = ((repo.id, repo.get_metadata_path(METADATA_TYPE))
-             for repo in base.repos.iter_enabled())
-    return [(repo_id, Path(path)) for repo_id, path in paths if path]
+def metadata_bundle(repo: DnfRepo) -> Optional[Bundle]:
+    """Return the plugin in the metadata of the loaded ``repo``, with its files; None without one.
+
+    Raises BadBundle or OSError if they cannot be read.
+    """
+    path = repo.get_metadata_path(METADATA_TYPE)
+    if not path:
+        return None
+    files = repo.get_metadata_path(bundle_files.METADATA_TYPE)
+    return bundle_of_repo(
+        read_metadata(Path(path)), repo_id=repo.id,
+        files=read_bundle_files(Path(files), repo_id=repo.id) if files else {})
 
 
 def _descriptor_file(repo: DnfRepo) -> Optional[Path]:
     """Return the descriptor's file in DNF's cache of ``repo``, or in a local ``repo`` itself."""
     cached = Path(repo._repo.getCachedir(), "repodata")
-    location = _location(cached / "repomd.xml")
+    location = _location(cached / "repomd.xml", METADATA_TYPE)
     if location and (cached / os.path.basename(location)).is_file():
         return cached / os.path.basename(location)
     for url in repo.baseurl:
         if url.startswith("file://"):
             top = Path(unquote(url[len("file://"):]))
-            location = _location(top / "repodata/repomd.xml")
+            location = _location(top / "repodata/repomd.xml", METADATA_TYPE)
             if location and ".." not in location.split("/"):
                 return top / location.lstrip("/")
     return None
 
 
-def _location(repomd: Path) -> Optional[str]:
-    """Return the path of the descriptor in the index ``repomd``, relative to the repo.
+def _location(repomd: Path, kind: str) -> Optional[str]:
+    """Return the path of the metadata of a type in the index ``repomd``, relative to the repo.
 
-    Only the text is searched: a descriptor that this does not find is found when DNF loads
-    the repository.
+    Only the text is searched: what this does not find is found when DNF loads the repository.
     """
     try:
         text = read_regular(repomd, max_bytes=REPOMD_BYTES, follow=True).decode(errors="replace")
     except OSError:
         return None
-    data = text.partition(f'<data type="{METADATA_TYPE}">')[2]
+    data = text.partition(f'<data type="{kind}">')[2]
     location = data.partition('<location href="')[2]
     return location.partition('"')[0] or None

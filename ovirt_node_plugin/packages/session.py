@@ -27,7 +27,7 @@ import hawkey
 
 from ..errors import Locked, NodePluginError, Refused
 from ..isolation.sealed import refuse_impossible
-from ..plugin.bundle import Bundle, bundle_of_repo
+from ..plugin.bundle import Bundle
 from ..policy.key_trust import KeyTrust
 from ..system.openpgp import PublicKey
 from ..system.paths import resolve_inside
@@ -52,7 +52,6 @@ from . import (
 from .displays import ChangedPackages, Downloads
 from .dnf_types import DnfBase, DnfDisplay, DnfTransactionItem
 from .headers import Header, installed_headers, read_header, signers
-from .metadata import read_metadata
 from .policy import RunPolicy
 from .request import Request, mark, outdated
 from .scriptlet_runs import ScriptletReport, States
@@ -127,13 +126,13 @@ class Session:
         """Return the plugins in the metadata of enabled repositories, and the problems there."""
         bundles: List[Bundle] = []
         problems: List[str] = []
-        for repo_id, path in repos.metadata_descriptors(self._base):
+        for repo in self._base.repos.iter_enabled():
             try:
-                bundle = bundle_of_repo(read_metadata(path), repo_id=repo_id)
-                repo_ids = repos.brought_by(
-                    self._base.repos[repo_id], bundle, self._base.repos)
-                bundles.append(replace(bundle, descriptor=replace(
-                    bundle.descriptor, repo_ids=repo_ids)))
+                bundle = repos.metadata_bundle(repo)
+                if bundle is not None:
+                    bundles.append(replace(bundle, descriptor=replace(
+                        bundle.descriptor,
+                        repo_ids=repos.brought_by(repo, bundle, self._base.repos))))
             except (NodePluginError, OSError) as exc:
                 problems.append(str(exc))
         return bundles, problems

@@ -17,9 +17,10 @@ if TYPE_CHECKING:  # typing's own constant would cost the import of typing
 
     from .dnf_types import DnfBase, DnfRepo
 
-# The same as in library, registry, descriptor, limits and target, whose import takes long;
-# a test compares them.
+# The same as in library, registry, descriptor, bundle_files, limits and target, whose import
+# takes long; a test compares them.
 METADATA_TYPE = "node-plugin"
+FILES_METADATA_TYPE = "node-plugin-files"
 LIBRARY = ("/etc/ovirt-node-plugin/plugins.d", "/usr/share/ovirt-node-plugin/plugins.d")
 REGISTRIES = ("etc/ovirt.plugins.d", "usr/lib/ovirt.plugins.d")
 IMAGE_UPDATE = "ovirt-node-ng-image-update"

@@ -30,19 +30,21 @@ _DAMAGE = (tarfile.TarError, EOFError, lzma.LZMAError, zlib.error, gzip.BadGzipF
 Parts = Tuple[str, ...]
 
 
-def unpack(archive: Path, into: Path, *, run: Runner, limit_bytes: int = BUNDLE_BYTES) -> Path:
+def unpack(archive: Path, into: Path, *, run: Runner, limit_bytes: int = BUNDLE_BYTES,
+           name: str = "") -> Path:
     """Unpack the tar ``archive`` into the empty folder ``into``; return the bundle's folder.
 
     That is ``into``, or the only folder in it if the archive has a single top folder. Files
     get mode 0644 or 0755 and the user of this process. The compression is detected from the
-    content.
+    content. ``name`` is the name of the archive in messages, instead of its path.
 
     Raises BadBundle, naming archive and member, for an invalid archive, and for members
     other than files, folders and links that stay inside; CommandError if zstd is missing.
     """
-    with _opened(archive, into, run=run, limit_bytes=limit_bytes) as stream:
-        meter = _Meter(stream, f"{archive}: ", limit_bytes)
-        _Unpacking(archive, into, meter, limit_bytes).unpack()
+    name = name or str(archive)
+    with _opened(archive, into, name, run=run, limit_bytes=limit_bytes) as stream:
+        meter = _Meter(stream, f"{name}: ", limit_bytes)
+        _Unpacking(name, into, meter, limit_bytes).unpack()
     entries = sorted(into.iterdir())
     if len(entries) == 1 and entries[0].is_dir() and not entries[0].is_symlink():
         return entries[0]
@@ -50,7 +52,7 @@ def unpack(archive: Path, into: Path, *, run: Runner, limit_bytes: int = BUNDLE_
 
 
 @contextlib.contextmanager
-def _opened(archive: Path, into: Path, *, run: Runner,
+def _opened(archive: Path, into: Path, name: str, *, run: Runner,
             limit_bytes: int) -> Iterator[BinaryIO]:
     """Yield a stream of the decompressed tar."""
     with contextlib.ExitStack() as stack:
@@ -66,19 +68,20 @@ def _opened(archive: Path, into: Path, *, run: Runner,
             work = stack.enter_context(tempfile.TemporaryDirectory(
                 prefix=f".{into.name}.", dir=into.parent))
             plain = Path(work) / "bundle.tar"
-            _decompress_zst(archive, plain, run=run, limit_bytes=limit_bytes)
+            _decompress_zst(archive, plain, name, run=run, limit_bytes=limit_bytes)
             yield stack.enter_context(open(plain, "rb"))
         else:
             yield raw
 
 
-def _decompress_zst(archive: Path, plain: Path, *, run: Runner, limit_bytes: int) -> None:
+def _decompress_zst(archive: Path, plain: Path, name: str, *, run: Runner,
+                    limit_bytes: int) -> None:
     """Decompress with zstd(1), with its output limited by prlimit(1).
 
     The size in the frame's header may be false, so it is not used.
     """
     if shutil.which("zstd") is None:
-        raise CommandError(f"{archive} is compressed with zstd, but the program zstd is "
+        raise CommandError(f"{name} is compressed with zstd, but the program zstd is "
                            "missing", argv=("zstd",), returncode=None,
                            hint="Install the package zstd, then try again.")
     most = limit_bytes + _MAX_HEADER_BYTES
@@ -89,8 +92,8 @@ def _decompress_zst(archive: Path, plain: Path, *, run: Runner, limit_bytes: int
         if exc.returncode is None:
             raise
         if plain.exists() and plain.stat().st_size >= most:
-            raise _too_big(f"{archive}: ", limit_bytes) from exc
-        raise BadBundle(f"{archive} cannot be decompressed: {exc.output or 'zstd failed'}",
+            raise _too_big(f"{name}: ", limit_bytes) from exc
+        raise BadBundle(f"{name} cannot be decompressed: {exc.output or 'zstd failed'}",
                         hint=f"A bundle is a folder or a {_FORMS} of one.") from exc
 
 
@@ -133,7 +136,7 @@ class _Meter:
 class _Unpacking:
     """A pass over the members of an archive that unpacks each."""
 
-    def __init__(self, archive: Path, into: Path, meter: _Meter, limit_bytes: int) -> None:
+    def __init__(self, archive: str, into: Path, meter: _Meter, limit_bytes: int) -> None:
         self._archive = archive
         self._into = into
         self._meter = meter

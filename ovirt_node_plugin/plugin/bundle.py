@@ -7,7 +7,7 @@ import stat
 import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Iterator, List, Optional, Sequence, Tuple
+from typing import Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from ..errors import BadBundle, UsageError
 from ..system import run as programs
@@ -105,15 +105,18 @@ def read_bundle(directory: Path, *, source: str) -> Bundle:
                   repository=_repository(directory, source), keys=_keys(directory))
 
 
-def bundle_of_repo(metadata: bytes, *, repo_id: str) -> Bundle:
+def bundle_of_repo(metadata: bytes, *, repo_id: str,
+                   files: Optional[Mapping[str, bytes]] = None) -> Bundle:
     """Return the plugin whose descriptor is the ``metadata`` of the repository ``repo_id``.
+
+    ``files`` are those that its settings can name, by ``files/NAME``.
 
     Raises BadBundle if the descriptor is invalid or needs a newer tool.
     """
     descriptor = parse_descriptor(metadata, origin=f"{DESCRIPTOR_NAME} of repo {repo_id}")
     check_tool(descriptor)
-    return Bundle(descriptor=descriptor, directory=None, source=f"repo {repo_id}", repo_files=(),
-                  repository=None, keys=())
+    return Bundle(descriptor=replace(descriptor, files=files or {}), directory=None,
+                  source=f"repo {repo_id}", repo_files=(), repository=None, keys=())
 
 
 def repo_files_in(directory: Path) -> Tuple[Path, ...]:

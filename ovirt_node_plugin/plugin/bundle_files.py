@@ -3,16 +3,20 @@ from __future__ import annotations
 
 import os
 import re
+import tempfile
 from pathlib import Path
 from typing import Dict
 
 from ..errors import BadBundle
 from ..system.limits import SOURCE_FILE_BYTES, SOURCE_FILES, SOURCE_FILES_BYTES
 from ..system.regular_files import NotRegular, TooLarge, read_regular
+from ..system.run import Runner
 from ..system.trees import walk
 from ..system.words import printable
 
 FOLDER = "files"
+METADATA_TYPE = "node-plugin-files"
+"""The type of a tar of that folder in a repository's metadata (``modifyrepo_c --mdtype``)."""
 # as in the definition bundle-file of schema/node-plugin.rng
 _NAME = re.compile(r"files(/[A-Za-z0-9._+@:\-]+)+")
 _MOST_CHARACTERS = 200
@@ -51,6 +55,24 @@ def read_files(directory: Path, *, source: str) -> Dict[str, bytes]:
                 f" {SOURCE_FILES_BYTES} bytes",
                 hint="It is for configuration. Put other files into a package.")
     return files
+
+
+def read_tar(tar: Path, *, source: str, run: Runner) -> Dict[str, bytes]:
+    """Return what ``read_files`` returns, of a tar of the folder ``files/`` and nothing else.
+
+    ``source`` is its name in messages. Raises BadBundle for another tar, and as ``read_files``
+    and ``archive.unpack`` do.
+    """
+    from . import archive  # here, because most dnf runs read no archive
+
+    with tempfile.TemporaryDirectory(prefix="node-plugin-") as work:
+        into = Path(work) / "bundle"
+        into.mkdir()
+        archive.unpack(tar, into, run=run, limit_bytes=SOURCE_FILES_BYTES, name=source)
+        if os.listdir(into) != [FOLDER]:
+            raise BadBundle(f"{source} is not a tar of the folder {FOLDER}/ only",
+                            hint=f"Make it by: tar --create --file={FOLDER}.tar {FOLDER}")
+        return read_files(into, source=source)
 
 
 def _check_name(name: str, source: str) -> None:

@@ -59,6 +59,8 @@ SOURCE_FILES = 200
 SOURCE_FILE_BYTES = MIB
 SOURCE_FILES_BYTES = 8 * MIB
 """The files in ``files/`` of a bundle together."""
+SOURCE_TAR_BYTES = 10 * MIB
+"""A tar of ``files/`` in the metadata of a repository, decompressed."""
 KEY_BYTES = 4 * MIB
 """A file of public keys."""
 CHECKSUM_LIST_BYTES = 4 * MIB

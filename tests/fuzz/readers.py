@@ -89,11 +89,11 @@ def _descriptor(size: int) -> bytes:
     return f"{head}{settings}</settings>{tail}".encode()
 
 
-def _members(size: int) -> bytes:
+def _members(size: int, *, top: str = "bundle") -> bytes:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:
         for number in range(size):
-            member = tarfile.TarInfo(f"bundle/{number % 50}/{number}")
+            member = tarfile.TarInfo(f"{top}/{number % 50}/{number}")
             member.size = 3
             tar.addfile(member, io.BytesIO(b"abc"))
     return gzip.compress(buffer.getvalue(), 1)
@@ -104,6 +104,10 @@ def _unpack(data: bytes, folder: Path) -> None:
     shutil.rmtree(into, ignore_errors=True)
     into.mkdir()
     archive.unpack(_written(data, folder, "bundle.tar"), into, run=run, limit_bytes=1 << 22)
+
+
+def _repository_files(data: bytes, folder: Path) -> None:
+    metadata.read_bundle_files(_written(data, folder, "files.tar.gz"), repo_id="a", run=run)
 
 
 _REPO = b"[a]\nname = A\nbaseurl = https://a.example/\ngpgcheck = 1\ngpgkey = file:///a\n  file:///b\n"
@@ -118,7 +122,7 @@ def _repomd(size: int) -> bytes:
 
 def _read_index(data: bytes, folder: Path) -> None:
     path = _written(data, folder, "repodata/repomd.xml")
-    repos._location(path)
+    repos._location(path, "node-plugin")
     bundle._check_index(path, "repomd.xml")
 
 
@@ -383,6 +387,8 @@ READERS: Dict[str, Reader] = {
     "metadata": Reader(
         lambda data, folder: metadata.read_metadata(_written(data, folder, "a.xml.gz")),
         (gzip.compress(DESCRIPTOR.encode()),), lambda size: gzip.compress(b" " * size), 2 << 20),
+    "repository-files": Reader(_repository_files, (_members(3, top="files"),),
+                               lambda size: _members(size, top="files"), 3_000),
     "record": Reader(lambda data, _: xml.load_record(data, origin="r"), (_record(1),), _record,
                      70_000),
     "record-scan": Reader(_scan, (_record(1),), _record, 70_000, (record_scan.Damaged,)),

@@ -28,13 +28,16 @@ def origin_of(bundle: Bundle, nevras: Collection[str], packages: Sequence[Packag
     own = {bundle_repo_id(name), *bundle.descriptor.repo_ids, *filter(None, (repo_id,))}
     arriving = [change for change in packages if change.arrives and change.nevra in nevras]
     telling = [change for change in arriving if change.repo in own]
-    if not telling and _is_installed(bundle, books):
+    installed = _is_installed(bundle, books)
+    if not telling and installed:
         telling = arriving
     if any(change.header is None for change in telling):
         return None
     signers = [(change.signer, change.signed) for change in telling]
     signers += _unchanged(nevras, {change.nevra for change in arriving}, own, books, session)
     location = session.repo_location(repo_id) if repo_id else os.path.dirname(bundle.source)
+    if installed and not location:  # its repository is not in this run, as after --repofrompath
+        location = books.records[name].origin.location
     return Origin(bundle.descriptor.vendor, keys_of(signers), location)
 
 
@@ -81,10 +84,12 @@ def refusal(changed: Sequence[PluginAction], *, accepting: str) -> Refused:
 
 
 def _is_installed(bundle: Bundle, books: Books) -> bool:
-    """Return whether the descriptor of ``bundle`` is that of the installed version."""
-    name = bundle.descriptor.name
-    return (name in books.records
-            and books.undo_data[name].descriptor == bundle.descriptor.source_xml)
+    """Return whether ``bundle`` has the descriptor and the files of the installed version."""
+    descriptor = bundle.descriptor
+    if descriptor.name not in books.records:
+        return False
+    undo_data = books.undo_data[descriptor.name]
+    return (undo_data.descriptor, undo_data.files) == (descriptor.source_xml, descriptor.files)
 
 
 def _unchanged(nevras: Collection[str], arriving: Set[str], repo_ids: Collection[str],

@@ -10,7 +10,7 @@ import pytest
 
 from ovirt_node_plugin.config import Config
 from ovirt_node_plugin.packages import start
-from ovirt_node_plugin.plugin import descriptor, library
+from ovirt_node_plugin.plugin import bundle_files, descriptor, library
 from ovirt_node_plugin.system import limits, rpm_database
 from ovirt_node_plugin.system.path_sets import IMAGE_REGISTRY, REGISTRY, RPM_DATABASES
 from tests import support
@@ -94,6 +94,7 @@ def test_dnf_imports_few_modules_of_this_project_without_plugins(host: Path, dnf
 
 def test_constants_of_the_gate_equal_those_of_the_library() -> None:
     assert start.METADATA_TYPE == descriptor.METADATA_TYPE
+    assert start.FILES_METADATA_TYPE == bundle_files.METADATA_TYPE
     assert start.LIBRARY == tuple(map(str, library.FOLDERS))
     assert start.REGISTRIES == (REGISTRY, IMAGE_REGISTRY)
     assert Config().live_allow == (start.IMAGE_UPDATE,)
