@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Iterable, Tuple
+from typing import FrozenSet, Iterable, Mapping, Tuple
 
 from ..system.path_sets import ALLOWED, MERGED, STATE
 from ..system.paths import is_inside_any
@@ -38,7 +38,16 @@ _PLACES: Tuple[Tuple[Tuple[str, ...], str], ...] = (
 # First components in which the system itself has its files.
 _SYSTEM = frozenset((*(path.partition("/")[0] for path in (*ALLOWED, *STATE)), *MERGED, "boot",
                      "media", "mnt", "lost+found"))
-_PLAIN = re.compile(r"[A-Za-z0-9._+@-]+")
+# What the package filesystem, bootc and imgbased have in /var, and hier(7) in /usr/local.
+_SYSTEM_OF: Mapping[str, FrozenSet[str]] = {
+    "srv": frozenset(), "usr": frozenset(("local", "tmp")),
+    "var": frozenset((
+        "account", "adm", "crash", "db", "empty", "ftp", "games", "gopher", "home", "imgbased",
+        "kerberos", "local", "lock", "mail", "nis", "preserve", "roothome", "run", "srv", "tmp",
+        "yp")),
+    "usr/local": frozenset(("bin", "etc", "games", "include", "lib", "lib64", "libexec", "man",
+                            "sbin", "share", "src"))}
+_PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+@-]*")
 _MOST_NAMED = 5
 
 
@@ -50,23 +59,25 @@ def hint(paths: Iterable[str], rules: Path) -> str:
     move = ("Ask the vendor to move them: " + "; ".join(places) + "." if places else
             "Ask the vendor to move them to /opt/VENDOR, /usr/libexec/VENDOR and /var/lib/VENDOR.")
     lines = sorted({f"allow /{home}" for home in map(_home, relative) if home})
-    allow = (f" To allow the vendor's folders on this machine, write into {rules}/site.conf: "
-             + "; ".join(first_lines(lines, _MOST_NAMED)) + ", each on its own line." if lines else
-             f" To allow those paths on this machine, write rules into {rules}.")
-    return f"{move}{allow} See ALLOWED PATHS in dnf-node-plugin(8)."
+    allow = f"To allow those paths on this machine, write rules into {rules}."
+    if lines:
+        allow = "\n  ".join(["To allow the vendor's folders on this machine, write into"
+                             f" {rules}/site.conf:", *first_lines(lines, _MOST_NAMED)])
+    return f"{move} See ALLOWED PATHS in dnf-node-plugin(8). {allow}"
 
 
 def _home(path: str) -> str:
     """Return the folder of its own in which a vendor has the file ``path``, empty if it has none.
 
-    It is one in the top folder, or beside the system's folders of /usr and in /srv.
+    It is one in the top folder or /srv, or beside the system's in /usr, /usr/local and /var.
     """
     parts = path.split("/")
-    if parts[0] not in _SYSTEM and parts[0] not in ("", ".", ".."):
-        own = parts[:1]
-    elif len(parts) > 1 and (parts[0] == "srv" or parts[0] == "usr" and parts[1] != "local"
-                             and not is_inside_any("/".join(parts[:2]), ALLOWED)):
-        own = parts[:2]
-    else:
-        return ""
-    return "/".join(own) if all(map(_PLAIN.fullmatch, own)) and ".." not in own else ""
+    own = parts[:1]
+    if parts[0] in _SYSTEM:
+        above = 2 if parts[:2] == ["usr", "local"] else 1
+        own = parts[:above + 1]
+        of_system = _SYSTEM_OF.get("/".join(parts[:above]))
+        if (of_system is None or len(own) <= above or own[-1] in of_system
+                or is_inside_any("/".join(own), ALLOWED)):
+            return ""
+    return "/".join(own) if all(map(_PLAIN.fullmatch, own)) else ""

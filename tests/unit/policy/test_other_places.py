@@ -12,7 +12,7 @@ pytestmark = pytest.mark.unit
 
 RULES = Path("/etc/ovirt-node-plugin/paths.d")
 SEE = " See ALLOWED PATHS in dnf-node-plugin(8)."
-FREE = f" To allow those paths on this machine, write rules into {RULES}.{SEE}"
+FREE = f"{SEE} To allow those paths on this machine, write rules into {RULES}."
 
 
 @pytest.mark.parametrize(("path", "place"), [
@@ -35,15 +35,17 @@ def test_the_hint_has_the_lines_that_allow_the_folders_of_a_vendor(tmp_path: Pat
     paths = ["/usr/openv/netbackup/bin/bpcd", "/usr/openv/lib/x.so", "/nsr/cores/x"]
     text = other_places.hint(paths, tmp_path)
     assert text == (
-        "Ask the vendor to move them to /opt/VENDOR, /usr/libexec/VENDOR and /var/lib/VENDOR. To"
-        f" allow the vendor's folders on this machine, write into {tmp_path}/site.conf: allow /nsr;"
-        f" allow /usr/openv, each on its own line.{SEE}")
-    (tmp_path / "site.conf").write_text("allow /nsr\nallow /usr/openv\n")
+        f"Ask the vendor to move them to /opt/VENDOR, /usr/libexec/VENDOR and /var/lib/VENDOR.{SEE}"
+        f" To allow the vendor's folders on this machine, write into {tmp_path}/site.conf:\n"
+        "  allow /nsr\n  allow /usr/openv")
+    (tmp_path / "site.conf").write_text(text.partition(":\n")[2])
     policy = PathPolicy([*built_in(kernel_module=False), *read_rules([tmp_path])])
     assert [policy.objection(path.lstrip("/")) for path in paths] == ["", "", ""]
 
 
 @pytest.mark.parametrize("path", ["/usr/a b/x", "/usr/a#b/x", "/../x", "/usr/../x", "/a\nb/x",
-                                  "/boot/x", "/usr/x\x1b[0m/y", "/proc/x", "/lib/x", "/"])
+                                  "/boot/x", "/usr/x\x1b[0m/y", "/proc/x", "/lib/x", "/",
+                                  "/usr/local/bin/x", "/.autorelabel", "/var/run/x",
+                                  "/usr/local/./x", "/etc/fstab/x", "/home/a/x", "/var/tmp/x"])
 def test_no_rule_is_suggested_for_system_folders_and_odd_names(path: str) -> None:
     assert "site.conf" not in other_places.hint([path], RULES)

@@ -442,6 +442,25 @@ def test_files_that_resemble_kernel_modules_do_not_allow_their_paths(
         assert "only plugins with kernel modules" in plan.err
 
 
+def test_a_plugin_in_its_own_folders_goes_in_by_the_lines_of_the_message_and_leaves_no_trace(
+        node: Path, dnf: Dnf, tmp_path: Path) -> None:
+    before = tree_state(node)
+    bundle = make_plugin(tmp_path, "netbackup", files={
+        "/usr/openv/netbackup/bin/bpcd": "x", "/nsr/res/nsrladb/x": "x", "/nsr/logs/": "",
+        "/usr/local/ibm/gsk8_64/lib64/libgsk8ssl_64.so": "x", "/var/VRTSat/x": "x"})
+    refused = install(dnf, node, bundle)
+    assert refused.status == Status.REFUSED, refused.text
+    said = re.search(r"write into (\S+):\n((?:  .*\n)+)", refused.err)
+    assert said is not None, refused.err
+    Path(said[1]).write_text(said[2])
+    assert said[2].split() == ["allow", "/nsr", "allow", "/usr/local/ibm", "allow", "/usr/openv",
+                               "allow", "/var/VRTSat"]
+    assert install(dnf, node, bundle).status == 0
+    assert dnf.plugin(node, "verify").status == 0
+    assert dnf.plugin(node, "remove", "-y", "netbackup").status == 0
+    assert state_differences(before, tree_state(node)) == []
+
+
 @pytest.mark.parametrize("name", ["agent", "cim", "isv-module-foo", "snmp", "storage",
                                   "tworepos", "vdsm-hook-nested", "unsigned"])
 def test_every_ordinary_plugin_has_only_allowed_paths(built: support.Fixtures, node: Path, dnf: Dnf,
