@@ -122,6 +122,11 @@ def refuse_by(checker: CommandError, subject: str, source: str, ctx: Context) ->
         None if secret else checker)
 
 
+def unsigned(source: str) -> str:
+    """Return what the plan says of a source with code, or rules of access, that no package has."""
+    return " (code of the bundle, which no signature covers)" if is_bundle_file(source) else ""
+
+
 def _make_folders(root: Path, folder: Path) -> None:
     missing = []
     while folder != root and not folder.is_dir():

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Sequence, Tuple
 
 from ...errors import Refused
-from ...plugin.bundle_files import is_bundle_file
 from ...plugin.settings import Setting, VdsmHook
 from ...plugin.vdsm_points import STATUS_IGNORED
 from ...system.entries import read_entry
@@ -13,7 +12,7 @@ from ...system.path_sets import VDSM_HOOKS
 from ...system.paths import resolve_inside
 from ...undo.changes import Applied, Watch
 from ..kit.model import Context, SettingProblem, Wanted, changed_since
-from ..kit.placing import check_place, check_source, place_file, read_source
+from ..kit.placing import check_place, check_source, place_file, read_source, unsigned
 from .hook_start import start_problem
 
 _MODE = 0o755
@@ -32,7 +31,7 @@ class VdsmHooks:
             return ()
         key = f"{item.point}/{item.order:02d}_{item.name}"
         return (Wanted(kind=self.name, key=key, value=item.source,
-                       text=f"install VDSM hook {key} from {item.source}{_unsigned(item.source)}",
+                       text=f"install VDSM hook {key} from {item.source}{unsigned(item.source)}",
                        item=item),)
 
     def check(self, wanted: Wanted, ctx: Context, *, installed: bool) -> None:
@@ -85,11 +84,6 @@ KIND = VdsmHooks()
 def _place(key: str) -> Tuple[str, str]:
     point, _, name = key.partition("/")
     return f"{VDSM_HOOKS}/{point}", name
-
-
-def _unsigned(source: str) -> str:
-    """Return what the plan says of code that no package contains."""
-    return " (code of the bundle, which no signature covers)" if is_bundle_file(source) else ""
 
 
 def _operation(point: str) -> str:

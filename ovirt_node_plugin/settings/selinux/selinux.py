@@ -20,7 +20,7 @@ from ...system.differences import MISSING, PropertyDifference
 from ...undo import live_log
 from ...undo.changes import Applied, Change, Outcome, Watch
 from ..kit.model import Context, PartRemover, SettingProblem, Stage, Wanted
-from ..kit.placing import check_source
+from ..kit.placing import check_source, unsigned
 from . import selinux_labels, selinux_store
 from .selinux_store import BOOLEAN, CONTEXT, MODULE, PORT, Store
 
@@ -175,13 +175,14 @@ class FileContexts(SelinuxKind):
 
 
 class Modules(SelinuxKind):
-    """The kind ``selinux-module``: key is its name, value its file's absolute path."""
+    """The kind ``selinux-module``: key is its name, value its source."""
 
     def wanted(self, item: Setting, ctx: Context) -> Sequence[Wanted]:
         if not isinstance(item, SelinuxModule):
             return ()
         return (Wanted(kind=self.name, key=item.name, value=item.source,
-                       text=f"put SELinux module {item.name} of {item.source} into the policy",
+                       text=f"put SELinux module {item.name} of {item.source}"
+                            f"{unsigned(item.source)} into the policy",
                        item=item),)
 
     def check(self, wanted: Wanted, ctx: Context, *, installed: bool) -> None:

@@ -8,11 +8,15 @@ plugin's values out and rebuilds the policy from the store, with the same bytes 
 """
 from __future__ import annotations
 
+import contextlib
+import os
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, List, Mapping, Optional, Sequence
+from typing import Dict, Iterator, List, Mapping, Optional, Sequence
 
 from ...errors import CommandError, Refused
+from ...plugin.bundle_files import is_bundle_file
 from ...plugin.settings import Setting
 from ...system.entries import Entry, read_entry
 from ...system.paths import resolve_inside
@@ -100,13 +104,14 @@ class SelinuxPolicy:
 
     def apply(self, wanted: Wanted, ctx: Context) -> None:
         store, rules = _store(wanted, ctx), decode(wanted.value)
-        missing = [rule for rule in rules if rule.kind == MODULE and not _is_in(rule, store)]
+        missing = [rule for rule in rules if rule.kind == MODULE and not _is_in(rule, store, ctx)]
         with selinux_labels.kept(_written(store)):
             if missing:
-                _semodule(ctx, *(word for rule in missing for word in ("-i", rule.value)),
-                          priority=True)
+                with _module_files(missing, store, ctx) as files:
+                    _semodule(ctx, *(word for file in files for word in ("-i", file)),
+                              priority=True)
             _semanage(ctx, _adding(rules, store, ctx))
-        missing_keys = [rule.key for rule in rules if not _is_in(rule, store)]
+        missing_keys = [rule.key for rule in rules if not _is_in(rule, store, ctx)]
         if missing_keys:
             raise Refused(
                 f"plugin {ctx.plugin} wants to {wanted.text}, but the store did not take in"
@@ -204,14 +209,44 @@ def _refuse_overlaps(rules: Sequence[PolicyRule], store: Store, ctx: Context) ->
                          " lists them.")
 
 
-def _is_in(rule: PolicyRule, store: Store) -> bool:
+@contextlib.contextmanager
+def _module_files(rules: Sequence[PolicyRule], store: Store, ctx: Context) -> Iterator[List[str]]:
+    """Yield the absolute path, in the root, of the module of each of ``rules``.
+
+    A file of the bundle is written into the store's folder meanwhile, where SELinux lets semodule
+    read it, under its own name: semodule takes the name of a .cil module from that.
+    """
+    paths = []
+    with contextlib.ExitStack() as stack:
+        for rule in rules:
+            if not is_bundle_file(rule.value):
+                paths.append(rule.value)
+                continue
+            folder = resolve_inside(store.root, f"{selinux_store.STORES}/{store.policy}")
+            work = stack.enter_context(tempfile.TemporaryDirectory(prefix="node-plugin-",
+                                                                   dir=folder))
+            path = Path(work, os.path.basename(rule.value))
+            path.write_bytes(ctx.bundle_files[rule.value])
+            paths.append(f"/{path.relative_to(store.root).as_posix()}")
+        yield paths
+
+
+def _content(source: str, store: Store, ctx: Context) -> Optional[bytes]:
+    """Return the content of the file of a module, None without one."""
+    if is_bundle_file(source):
+        return ctx.bundle_files.get(source)
+    entry = read_entry(store.root, source)
+    return entry.content if entry is not None else None
+
+
+def _is_in(rule: PolicyRule, store: Store, ctx: Context) -> bool:
     """Return whether a rule is in the store with its value."""
     if rule.kind != MODULE:
         value = store.local(rule.kind).get(rule.key)
         return value is not None and value in (rule.value, _real(rule, store))
-    module, source = store.module(rule.key), read_entry(store.root, rule.value)
-    return (module is not None and source is not None and source.content is not None
-            and module == selinux_store.unpacked(source.content))
+    module, source = store.module(rule.key), _content(rule.value, store, ctx)
+    return (module is not None and source is not None
+            and module == selinux_store.unpacked(source))
 
 
 def _real(rule: PolicyRule, store: Store) -> str:
@@ -222,7 +257,7 @@ def _real(rule: PolicyRule, store: Store) -> str:
 
 def _adding(rules: Sequence[PolicyRule], store: Store, ctx: Context) -> List[str]:
     """Return the lines for ``semanage import`` that add missing ``rules`` to the store."""
-    missing = [rule for rule in rules if rule.kind != MODULE and not _is_in(rule, store)]
+    missing = [rule for rule in rules if rule.kind != MODULE and not _is_in(rule, store, ctx)]
     known: Dict[str, Mapping[str, str]] = {BOOLEAN: {}}
     if any(rule.kind == PORT for rule in missing):
         known[PORT] = _ports(ctx)

@@ -2,6 +2,8 @@
 from __future__ import annotations
 
 import random
+import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Dict, Iterator, Mapping, Sequence, Tuple
 
@@ -20,6 +22,7 @@ from ovirt_node_plugin.settings.engine import checking, kinds, selection
 from ovirt_node_plugin.settings.engine.ledger import Ledger
 from ovirt_node_plugin.settings.engine.revert import plan_revert
 from ovirt_node_plugin.settings.engine.upgrade import plan_upgrade
+from ovirt_node_plugin.settings.kit.model import Context
 from ovirt_node_plugin.settings.selinux import selinux_store
 from ovirt_node_plugin.system.entries import Entry
 from ovirt_node_plugin.system.run import run
@@ -357,6 +360,36 @@ def test_an_upgrade_replaces_a_module(root: Path) -> None:
     assert selinux_store.find(root).module("acme") == (MODULE + "(type more_t)\n").encode()
     revert_settings(root, "foo", applied_by_plugin)
     assert differences(before, policy_state(root)) == []
+
+
+def test_a_module_of_the_bundle_is_put_in_replaced_and_leaves_no_trace(root: Path) -> None:
+    before, setting = policy_state(root), SelinuxModule("files/sub/acme.cil", "acme")
+    recorder = RecordingRunner(run)
+    new = MODULE + "(type more_t)\n"
+
+    def with_module(text: str) -> Context:
+        return replace(context(root, runner=recorder),
+                       bundle_files={"files/sub/acme.cil": text.encode()})
+
+    ctx = with_module(MODULE)
+    items = selection.wanted(descriptor(setting), ctx)
+    assert items[0].text == ("put SELinux module acme of files/sub/acme.cil (code of the bundle,"
+                             " which no signature covers) into the policy")
+    checking.check(items, ctx, others={})
+    applied = apply_all(items, ctx)
+    assert kinds.verify(applied, ctx) == () and apply_all(items, ctx)
+    (call,) = [argv for argv in recorder.argvs if "semodule" in argv]  # the second changes nothing
+    assert call[-5:-1] == ("-n", "-X", "300", "-i")
+    assert re.fullmatch(rf"/var/lib/selinux/{POLICY}/node-plugin-\w+/acme\.cil", call[-1])
+    ctx = with_module(new)
+    applied = upgrade_settings(plan_upgrade(
+        applied, selection.wanted(descriptor(setting), ctx), {}, ctx), ctx, {"foo": applied})
+    assert selinux_store.find(root).module("acme") == new.encode()
+    revert_settings(root, "foo", {"foo": applied})
+    assert differences(before, policy_state(root)) == []
+    missing = context(root)
+    with pytest.raises(Refused, match="its bundle has no such file; it has no files/"):
+        checking.check(selection.wanted(descriptor(setting), missing), missing, others={})
 
 
 @pytest.mark.parametrize("missing, message", [

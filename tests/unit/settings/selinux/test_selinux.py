@@ -48,6 +48,8 @@ def settings(text: str) -> Tuple[object, ...]:
      SelinuxFileContext("usr_t", "/opt/a\\.b[^/]{1,3}(x|y)\\|", "pipe")),
     ('<selinux-module source="/usr/share/a/a.pp.bz2" name="acme"/>',
      SelinuxModule("/usr/share/a/a.pp.bz2", "acme")),
+    ('<selinux-module source="files/a/acme.cil" name="acme"/>',
+     SelinuxModule("files/a/acme.cil", "acme")),
 ])
 def test_an_element_is_read(text: str, read: Setting) -> None:
     assert settings(text) == (read,)
@@ -69,6 +71,9 @@ def test_an_element_is_read(text: str, read: Setting) -> None:
     '<selinux-file-context type="a_t" path="/opt/a" file-type="dir"/>',
     '<selinux-module source="/usr/share/a.te" name="a"/>',
     '<selinux-module source="a.pp" name="a"/>',
+    '<selinux-module source="files.pp" name="a"/>',
+    '<selinux-module source="files/../a.pp" name="a"/>',
+    '<selinux-module source="files/b.cil" name="a"/>',
     '<selinux-module source="/usr/share/a b.pp" name="a"/>',
     '<selinux-module source="/usr/share/a.cil" name="b"/>',
     '<selinux-module source="/usr/share/a.pp" name="../a"/>',
