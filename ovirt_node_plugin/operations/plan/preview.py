@@ -68,7 +68,8 @@ def action(job: Job, jobs: Sequence[Job], packages: Sequence[PackageChange], boo
         files=folder_counts(change for change in packages
                             if change.nevra in job.packages and change.arrives),
         shares=_shares(job, jobs, books, packages),
-        notes=(*selection.left_out(descriptor, context), *job.parameters.notes, *upgrade.notes),
+        notes=(*selection.left_out(descriptor, context), *selection.unused_files(descriptor),
+               *job.parameters.notes, *upgrade.notes),
         parameters=job.parameters.changes(job.old),
         origin=job.recorded_origin, old_origin=job.old_origin,
         known_keys=tuple(dict.fromkeys(

@@ -6,8 +6,11 @@ from typing import Dict, Iterable, Iterator, Tuple
 from ...errors import Refused
 from ...plugin.descriptor import Descriptor, When
 from ...plugin.settings import Setting
+from ...system.words import first_names
 from ..kit.model import Context, Facts, Wanted
 from .kinds import DERIVED, KINDS
+
+_MOST_NAMES = 5
 
 
 def wanted(descriptor: Descriptor, ctx: Context) -> Tuple[Wanted, ...]:
@@ -41,6 +44,15 @@ def left_out(descriptor: Descriptor, ctx: Context) -> Tuple[str, ...]:
                  for when in descriptor.settings if isinstance(when, When)
                  for unmet in [list(_unmet(when, ctx.facts))] if unmet
                  for wanted in _of_kinds(when.settings, ctx))
+
+
+def unused_files(descriptor: Descriptor) -> Tuple[str, ...]:
+    """Return a line about the files of the bundle that no setting names, none without any."""
+    settings = (setting for item in descriptor.settings
+                for setting in (item.settings if isinstance(item, When) else [item]))
+    unused = {*descriptor.files} - {getattr(setting, "source", "") for setting in settings}
+    names = first_names(sorted(unused), _MOST_NAMES)
+    return (f"no setting uses {names} of the bundle",) if unused else ()
 
 
 def met(descriptor: Descriptor, facts: Facts) -> Tuple[Setting, ...]:

@@ -14,7 +14,7 @@ import re
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable, Optional, Sequence, Tuple
+from typing import Callable, Optional, Pattern, Sequence, Tuple
 
 from ...errors import CommandError, Refused
 from ...plugin.settings import PlacedFile, Setting
@@ -29,6 +29,7 @@ from ..kit.placing import (
     place_file,
     read_source,
     refuse_by,
+    unsigned,
 )
 from ..services import running_units
 from ..services.unit_links import find_unit
@@ -49,7 +50,8 @@ class Placement:
     ``folder`` is relative to the root, with ``{unit}`` for the unit of a drop-in;
     ``description`` is the name to show; ``checker`` takes the path and content of the copy, and
     raises CommandError for an invalid file; ``program`` is one that the checker needs.
-    ``exposes`` says why others than root can read the file, empty if they need not.
+    ``exposes`` says why others than root can read the file, empty if they need not. ``code``
+    matches where such a file has a program run.
     """
 
     kind: str
@@ -58,6 +60,7 @@ class Placement:
     checker: Optional[Checker] = None
     program: str = ""
     exposes: str = ""
+    code: Optional[Pattern[bytes]] = None
 
 
 @dataclass(frozen=True)
@@ -77,9 +80,12 @@ class PlacedFiles:
         if not isinstance(item, PlacedFile) or item.element != self.name:
             return ()
         key = f"{item.unit}/{item.name}" if item.unit else item.name
+        code = self.placement.code
+        runs = code is not None and code.search(ctx.bundle_files.get(item.source, b""))
         return (Wanted(kind=self.name, key=key, value=item.source,
-                       text=f"install {self.placement.description} {key} from {item.source}",
-                       item=item),)
+                       text=f"install {self.placement.description} {key} from {item.source}"
+                            f"{unsigned(item.source) if runs else ''}",
+                       item=item, danger=bool(runs)),)
 
     def check(self, wanted: Wanted, ctx: Context, *, installed: bool) -> None:
         """Refuse a source that no package has, an existing file, and an unknown unit."""
@@ -190,12 +196,15 @@ UDEV = Reader("udev", ("etc/udev", "usr/lib/udev", "lib/udev"), "reload udev's r
 MULTIPATH = Reader("multipath", ("etc/multipath", "etc/multipath.conf"),
                    "reconfigure multipathd", _reconfigure_multipath)
 PLACEMENTS = (
-    Placement("udev-rules", "etc/udev/rules.d", "udev rules", _check_udev_rules),
+    Placement("udev-rules", "etc/udev/rules.d", "udev rules", _check_udev_rules,
+              code=re.compile(rb"\b(RUN|PROGRAM|IMPORT\s*\{\s*program)\b")),
     Placement("multipath-config", "etc/multipath/conf.d", "multipath configuration"),
     Placement(kind="tmpfiles", folder="etc/tmpfiles.d", description="tmpfiles configuration",
               checker=_check_tmpfiles, program="systemd-tmpfiles"),
-    Placement("logrotate", "etc/logrotate.d", "logrotate configuration"),
+    Placement("logrotate", "etc/logrotate.d", "logrotate configuration",
+              code=re.compile(rb"^\s*(pre|post|first|last)(rotate|action|remove)\b", re.MULTILINE)),
     Placement("unit-drop-in", "etc/systemd/system/{unit}.d", "unit drop-in",
-              exposes="systemctl show lets every user read the settings of a unit"),
+              exposes="systemctl show lets every user read the settings of a unit",
+              code=re.compile(rb"^\s*Exec\w+\s*=", re.MULTILINE)),
 )
 KINDS: Tuple[PlacedFiles, ...] = tuple(PlacedFiles(placement) for placement in PLACEMENTS)

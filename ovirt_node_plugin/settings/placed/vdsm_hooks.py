@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Sequence, Tuple
 
 from ...errors import Refused
+from ...plugin.bundle_files import is_bundle_file
 from ...plugin.settings import Setting, VdsmHook
 from ...plugin.vdsm_points import STATUS_IGNORED
 from ...system.entries import read_entry
@@ -32,7 +33,7 @@ class VdsmHooks:
         key = f"{item.point}/{item.order:02d}_{item.name}"
         return (Wanted(kind=self.name, key=key, value=item.source,
                        text=f"install VDSM hook {key} from {item.source}{unsigned(item.source)}",
-                       item=item),)
+                       item=item, danger=is_bundle_file(item.source)),)
 
     def check(self, wanted: Wanted, ctx: Context, *, installed: bool) -> None:
         """Refuse a root without VDSM, a source that no package has, and an existing hook."""

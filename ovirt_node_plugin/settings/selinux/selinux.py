@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Optional, Sequence
 
 from ...errors import Refused
+from ...plugin.bundle_files import is_bundle_file
 from ...plugin.settings import (
     SelinuxBoolean,
     SelinuxFileContext,
@@ -183,7 +184,7 @@ class Modules(SelinuxKind):
         return (Wanted(kind=self.name, key=item.name, value=item.source,
                        text=f"put SELinux module {item.name} of {item.source}"
                             f"{unsigned(item.source)} into the policy",
-                       item=item),)
+                       item=item, danger=is_bundle_file(item.source)),)
 
     def check(self, wanted: Wanted, ctx: Context, *, installed: bool) -> None:
         """Refuse a file that no package has, and an existing module of that name."""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from ovirt_node_plugin.system.run import run
 from tests import support
 from tests.support.dnf_runner import Dnf, succeeded
 from tests.support.tree_states import state_differences, tree_state
@@ -37,8 +38,10 @@ def test_it_goes_in_offline_is_verified_and_repaired_and_leaves_no_trace(
     root: Path = request.getfixturevalue(root_name)
     before = tree_state(root)
     first = site(tmp_path / "first", "1")
+    (first / "files/README").touch()
     shown = succeeded(dnf.plugin(root, "install", "--dry-run", first))
     assert "install udev rules 60-site.rules from files/60.rules" in shown.text
+    assert "no setting uses files/README of the bundle" in shown.text
     assert state_differences(before, tree_state(root)) == []
     succeeded(dnf.plugin(root, "install", "-y", first))
     rule = (root / RULE).read_text()
@@ -55,7 +58,10 @@ def test_it_goes_in_offline_is_verified_and_repaired_and_leaves_no_trace(
     succeeded(dnf.plugin(root, "repair", "-y", "site"))
     assert (root / RULE).read_text() == rule
     second = site(tmp_path / "second", "2", packages="<packages/>", rule='KERNEL=="vd*"')
-    succeeded(dnf.plugin(root, "install", "-y", second))
+    run(["tar", "--create", "--zstd", f"--file={second}.tar.zst", f"--directory={tmp_path}",
+         "second"])
+    upgraded = succeeded(dnf.plugin(root, "install", "-y", f"{second}.tar.zst"))
+    assert "no setting uses" not in upgraded.text
     assert 'KERNEL=="vd*"' in (root / RULE).read_text()
     assert dnf.plugin(root, "install", "-y", site(tmp_path / "old", "1")).status == 2
     succeeded(dnf.plugin(root, "verify"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 import os
 import tarfile
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -36,12 +37,15 @@ def refusal(folder: Path) -> str:
     return f"{caught.value.message} {caught.value.hint}"
 
 
-def test_a_folder_a_tar_and_the_library_have_the_same_files(folder: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("form", ["w", "w:gz", "w:xz"])
+@pytest.mark.parametrize("top", ["cim", "."])
+def test_a_folder_a_tar_and_the_library_have_the_same_files(
+        folder: Path, tmp_path: Path, form: Literal["w", "w:gz", "w:xz"], top: str) -> None:
     bundle = read_bundle(folder, source="cim")
     assert bundle.descriptor.files == FILES
-    with tarfile.open(tmp_path / "cim.tar.gz", "w:gz") as out:
-        out.add(folder, arcname="cim")
-    with opened(tmp_path / "cim.tar.gz") as unpacked:
+    with tarfile.open(tmp_path / "cim.tar", form) as out:
+        out.add(folder, arcname=top)
+    with opened(tmp_path / "cim.tar") as unpacked:
         assert unpacked.descriptor == bundle.descriptor
         place = Library((tmp_path / "library",)).add(unpacked)
     assert read_bundle(place, source="x").descriptor.files == FILES

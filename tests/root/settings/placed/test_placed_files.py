@@ -32,6 +32,7 @@ from tests.support.settings_root import (
     problem_texts,
     tree,
     upgrade_settings,
+    wanted_settings,
     write_file,
     write_unit,
 )
@@ -56,6 +57,25 @@ every_placement = pytest.mark.parametrize(("element", "name", "unit", "place", "
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     return make_root(tmp_path / "root")
+
+
+@pytest.mark.parametrize(("element", "unit", "text", "runs"), [
+    ("udev-rules", "", 'KERNEL=="sd*", RUN+="/bin/x"\n', True),
+    ("udev-rules", "", 'KERNEL=="sd*", PROGRAM="/bin/x"\n', True),
+    ("udev-rules", "", 'IMPORT{program}="/bin/x"\n', True),
+    ("udev-rules", "", 'IMPORT{file}="/x", SYMLINK+="RUNNER"\n', False),
+    ("logrotate", "", "/x {\n  postrotate\n    /bin/x\n  endscript\n}\n", True),
+    ("logrotate", "", "/x {\n  rotate 5\n}\n", False),
+    ("unit-drop-in", "sshd.service", "[Service]\n ExecStartPost = /bin/x\n", True),
+    ("unit-drop-in", "sshd.service", "[Service]\nLimitNOFILE=9\n", False),
+    ("tmpfiles", "", "d /x\n", False)])
+def test_the_plan_says_first_that_code_of_the_bundle_has_no_signature(
+        root: Path, element: str, unit: str, text: str, runs: bool) -> None:
+    ctx = replace(context(root), bundle_files={"files/a": text.encode()})
+    (item,) = wanted_settings(ctx, PlacedFile(element, "files/a", "a", unit))
+    assert (item.danger, "which no signature covers" in item.text) == (runs, runs)
+    from_package = wanted_settings(ctx, PlacedFile(element, "/opt/a", "a", unit))
+    assert not from_package[0].danger
 
 
 def placed_item(ctx: Context, element: str, name: str, unit: str = "") -> Wanted:
