@@ -23,6 +23,7 @@ from . import verification
 from .apply import (
     change,
     created_paths,
+    expected_units,
     install_steps,
     inventories,
     live,
@@ -253,16 +254,15 @@ def carry_out(ready: Installation, session: Session, *,
         notes = [*switch_off(revert.live, context)]
         do_revert(revert, context)
         package_units.stop(removed_paths(packages), context)
-        package_units.expect((path for package in packages if package.arrives
-                              for path in package.files), context)
+        package_units.expect([*expected_units.absent(jobs), *(
+            path for package in packages if package.arrives for path in package.files)], context)
         accounts = make_accounts([(job.upgrade, job.context) for job in jobs], books.ledger)
         report, package_notes = install_steps.change_packages(
             ready, session, displays, opened, old, others, leave_out=leave_out)
         created = created_paths.create(jobs, packages)
-        effects = opened.effects(
-            owned=resolved_paths(packages, root), folders=folders.arriving,
+        effects = install_steps.effects(
+            ready, packages, opened, folders=folders.arriving,
             since={**accounts, **created.entries, **folders.overwritten(books.ledger)},
-            replaced=resolved_paths((package for package in packages if not package.arrives), root),
             ours={*(restored.path for restored in revert.restore), *copies.paths})
         requirements.check_effects((*created.changes, *effects), root)
         if any(job.keys for job in jobs):

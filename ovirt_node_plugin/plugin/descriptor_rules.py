@@ -146,8 +146,13 @@ def _matches(name: str, glob: str) -> bool:
 
 def _services(root: XmlElement) -> Iterator[Problem]:
     for settings, seen in _together(root):
-        yield from _once(seen, settings.all("service"), lambda node: node.get("name"),
+        services = settings.all("service")
+        yield from _once(seen, services, lambda node: node.get("name"),
                          lambda node: f"<service> named {node.get('name')}")
+        yield from (problem_at(service, 'expected state="enabled" or "disabled" with'
+                                        ' from="scriptlet", found state="masked"')
+                    for service in services
+                    if service.get("from") and service.get("state") == "masked")
 
 
 def _kernel_modules(root: XmlElement) -> Iterator[Problem]:

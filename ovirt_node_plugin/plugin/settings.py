@@ -10,10 +10,14 @@ if TYPE_CHECKING:  # imported at run time only where XML is read
 
 @dataclass(frozen=True)
 class Service:
-    """A systemd unit; ``state`` is ``enabled``, ``disabled`` or ``masked``."""
+    """A systemd unit; ``state`` is ``enabled``, ``disabled`` or ``masked``.
+
+    With ``from_scriptlet`` a scriptlet of the packages puts the unit into place.
+    """
 
     name: str
     state: str
+    from_scriptlet: bool = False
 
 
 @dataclass(frozen=True)
@@ -265,7 +269,8 @@ _READERS: Dict[str, Callable[[XmlElement], Setting]] = {
     "firewall-port": lambda node: FirewallPort(node.get("port"), node.get("protocol"),
                                                node.get("zone")),
     "firewall-service": _firewall_service,
-    "service": lambda node: Service(node.get("name"), node.get("state")),
+    "service": lambda node: Service(node.get("name"), node.get("state"),
+                                    from_scriptlet=node.get("from") == "scriptlet"),
     "kernel-module": _kernel_module,
     "vdsm-hook": _vdsm_hook,
     "udev-rules": _placed_file,

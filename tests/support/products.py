@@ -152,6 +152,7 @@ def _backup(repo: support.RpmRepo, version: str) -> Contents:
         attributes={f"/usr/{path}": "%attr(0755,root,root)"
                     for path in ("sbin/nsrexecd", "bin/save", "bin/recover")})
     return ["lgtoclnt"], [
+        f'<service name="{unit}" state="enabled" from="scriptlet"/>',
         '<firewall-service name="networker"><port port="7937-7940" protocol="tcp"/>'
         "</firewall-service>", '<persistent-path path="/opt/nsr/res"/>']
 

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Collection, List, Mapping, Sequence, Set, Tuple
+from typing import Collection, List, Mapping, Optional, Sequence, Set, Tuple
 
 from ...packages.contents import replacements, resolved_paths
 from ...packages.dnf_types import DnfDisplay
@@ -14,8 +14,10 @@ from ...settings.engine.apply import chained
 from ...settings.engine.kinds import KINDS, Phase, is_derived
 from ...settings.engine.revert import Revert, finish_revert, rebuild_all
 from ...settings.engine.upgrade import apply_upgrade
+from ...system.entries import Entry
 from ...system.nevra import name_of
 from ...undo import journal
+from ...undo.changes import Change
 from ..model.installation import Installation
 from ..model.jobs import Key
 from ..model.results import UPGRADE
@@ -23,6 +25,7 @@ from . import (
     account_numbers,
     brought_accounts,
     change,
+    expected_units,
     inventories,
     module_changes,
     records,
@@ -58,7 +61,7 @@ def scope(ready: Installation, packages: Sequence[PackageChange], leave_out: Col
         folders={watch.folder for job in jobs for item in job.upgrade.order
                  if not is_derived(item.kind)
                  for watch in KINDS[item.kind].watched(item, job.context)},
-        paths=leave_out, others=others)
+        paths=[*leave_out, *expected_units.owners(jobs)], others=others)
 
 
 def change_packages(ready: Installation, session: Session, displays: Sequence[DnfDisplay],
@@ -78,6 +81,21 @@ def change_packages(ready: Installation, session: Session, displays: Sequence[Dn
                              skip_scriptlets=bool(ready.skipped_scriptlets))
     return report, [*notes, *transaction_notes.failures(report),
                     *_keep_numbers(ready, old, opened, present)]
+
+
+def effects(ready: Installation, packages: Sequence[PackageChange], opened: journal.Journal, *,
+            folders: Collection[str], since: Mapping[str, Optional[Entry]],
+            ours: Collection[str]) -> Tuple[Change, ...]:
+    """Return the changes by scriptlets, with the parameters of ``Journal.effects``.
+
+    ``packages`` is the transaction with all headers.
+    """
+    root, jobs = ready.books.root, ready.jobs
+    units = expected_units.replaced(jobs, packages, root)
+    return expected_units.counted_as_new(units, opened.effects(
+        owned=resolved_paths(packages, root) - units, folders=folders, since=since, ours=ours,
+        replaced=resolved_paths((package for package in packages if not package.arrives), root
+                                ) - units), jobs, ready.books.ledger)
 
 
 def _keep_numbers(ready: Installation, old: Mapping[str, Inventory], opened: journal.Journal,
@@ -114,8 +132,9 @@ def switch_on(ready: Installation, shares: module_changes.Shares, folders: Packa
     the settings that follow from what scriptlets did, and what was done with the ``folders``.
     """
     ledger, context = ready.books.ledger, ready.jobs[0].context
+    expecting = expected_units.judged(ready.jobs, shares, ledger, ready.plan.packages)
     jobs, settings, effects = module_changes.adopted(
-        ready.jobs, module_changes.with_links(ready.jobs, shares), ready.books.root)
+        expecting, module_changes.with_links(expecting, shares), ready.books.root)
     finish_revert(ready.revert, ledger, context)
     folders.make_again(ledger)
     for job in jobs:

@@ -10,6 +10,7 @@ from ...settings.engine.revert import Revert
 from ...settings.kit.model import Context
 from ...undo.changes import Change
 from ..model.jobs import Job
+from . import expected_units
 
 
 def switch_on(jobs: Sequence[Job], revert: Revert, packages: Sequence[PackageChange],
@@ -29,7 +30,8 @@ def switch_on(jobs: Sequence[Job], revert: Revert, packages: Sequence[PackageCha
     changes = (*revert.restore, *(change for applied in changed.values()
                                   for change in applied.changes))
     rebuilt = (path for removal in revert.rebuild for path in removal.bases)
-    notes = read_again(changes, packages, revert, ctx, paths=rebuilt)
+    units = expected_units.owners(jobs)
+    notes = read_again(changes, packages, revert, ctx, paths=[*rebuilt, *units])
     for holder, applied in zip(changed, live.switch_on(tuple(changed.values()), ctx)):
         ledger.put(holder.plugin, applied)
     return notes

@@ -22,6 +22,7 @@ from ...system.entries import Entry, read_entry
 from ...system.trees import folders_above
 from ...undo.changes import Change, alike, compact, is_kept
 from ..model.jobs import Job
+from . import expected_units
 
 States = Mapping[str, Optional[Entry]]
 
@@ -32,8 +33,9 @@ def split(effects: Sequence[Change], jobs: Sequence[Job], packages: Sequence[Pac
 
     A change of a folder that packages own was made by rpm, and belongs to the first plugin of
     these; the others found the folder as it is now. A new folder in which packages of one plugin
-    only have files belongs to that one. All other changes belong to the only plugin whose
-    packages have scriptlets; if there are several, or none, to the first.
+    only have files belongs to that one, and a unit to the plugin that expects it. All other
+    changes belong to the only plugin whose packages have scriptlets; if there are several, or
+    none, to the first.
     """
     arriving = {job.name: [change for change in packages
                            if change.arrives and change.nevra in job.packages] for job in jobs}
@@ -44,12 +46,13 @@ def split(effects: Sequence[Change], jobs: Sequence[Job], packages: Sequence[Pac
              for name, own in arriving.items()}
     folders = {name: {folder for path in resolved_paths(own, root)
                       for folder in folders_above(path)} for name, own in arriving.items()}
+    units = expected_units.owners(jobs)
     shares: Dict[str, List[Change]] = {job.name: [] for job in jobs}
     for change in effects:
         is_new = change.before is None and change.after is not None and change.after.kind == "dir"
         owners = [name for name, own in owned.items() if change.path in own]
         users = [name for name, own in folders.items() if is_new and change.path in own]
-        single = users[0] if len(users) == 1 else owner
+        single = users[0] if len(users) == 1 else units.get(change.path, owner)
         shares[owners[0] if owners else single].append(change)
         for name in owners[1:]:
             shares[name].append(replace(change, before=change.after))

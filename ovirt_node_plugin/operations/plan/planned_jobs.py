@@ -16,6 +16,7 @@ from ...settings.engine.upgrade import plan_upgrades
 from ...settings.kit.model import Context
 from ...settings.modules import module_index
 from ...settings.placed import persistent_paths
+from ...settings.services import scriptlet_units
 from ...system.rpm_version import compare
 from ...system.run import Runner
 from ...target import is_booted
@@ -100,7 +101,8 @@ def jobs_of(active: Sequence[Bundle], actions: Mapping[str, str], books: Books,
         for plugin, items in wanted.items()}
     held = checking.held(books.ledger, wanted)
     contexts = [replace(context, held=held, persistent=[
-        item.key for item in wanted[context.plugin] if item.kind == persistent_paths.KIND.name])
+        item.key for item in wanted[context.plugin] if item.kind == persistent_paths.KIND.name],
+        expected_units=[item.key for item in scriptlet_units.expected(wanted[context.plugin])])
         for context in contexts]
     upgrades, revert = plan_upgrades(
         wanted, contexts, books.ledger, books.root,

@@ -120,7 +120,8 @@ class Context:
     the modules among ``files``, as far as that is known. ``sealed`` is true if programs of
     a root that is not running are isolated from this machine. ``earlier`` are settings of the
     plugin in another root, whose accounts get the same numbers if they can. ``persistent`` are
-    the absolute paths that the plugin keeps over new images. ``bundle_files`` are the files of
+    the absolute paths that the plugin keeps over new images. ``expected_units`` are those that
+    scriptlets of its packages put into place. ``bundle_files`` are the files of
     its bundle, by ``files/NAME``, with the values of parameters; in ``shown_files`` no secret
     can be read; ``secret_files`` are the names of those that have one. ``package_files`` are the
     contents of files of its packages that a plan shows or checks, by absolute path, as far as
@@ -139,6 +140,7 @@ class Context:
     sealed: bool = True
     earlier: Sequence[Applied] = ()
     persistent: Sequence[str] = ()
+    expected_units: Sequence[str] = ()
     bundle_files: Mapping[str, bytes] = field(default_factory=dict)
     package_files: Mapping[str, bytes] = field(default_factory=dict)
     shown_files: Mapping[str, bytes] = field(default_factory=dict)

@@ -90,7 +90,7 @@ class PlacedFiles:
     def check(self, wanted: Wanted, ctx: Context, *, installed: bool) -> None:
         """Refuse a source that no package has, an existing file, and an unknown unit."""
         unit = wanted.key.partition("/")[0] if "/" in wanted.key else ""
-        if unit and find_unit(unit, ctx) is None:
+        if unit and unit not in ctx.expected_units and find_unit(unit, ctx) is None:
             raise Refused(
                 f"plugin {ctx.plugin} wants to {wanted.text}, but there is no unit {unit} in"
                 " the root or in the plugin's packages",

@@ -14,11 +14,12 @@ from ...system.entries import Entry, read_entry
 from ...system.paths import resolve_inside
 from ...undo.changes import Applied, Change, Watch
 from ..kit.model import Context, SettingProblem, Stage, Wanted, leads_inside
-from . import running_units, unit_links
+from . import running_units, scriptlet_units, unit_links
 from .unit_links import SEARCH, find_unit
 from .unit_links import UNITS as _UNITS
 
 _VERBS: Mapping[str, str] = {"enabled": "enable", "disabled": "disable", "masked": "mask"}
+_SYSV = ("etc/init.d", "etc/rc.d/init.d")
 # The state of a unit without an [Install] section, which cannot be enabled
 _STATIC = "static"
 # The states in systemctl(1) is-enabled that are accepted for each wanted state.
@@ -43,17 +44,19 @@ class UnitServices:
         if not isinstance(item, Service):
             return ()
         text = f"{_VERBS[item.state]} service {item.name}"
-        return (Wanted(kind=self.name, key=item.name, value=item.state, text=text, item=item),)
+        notes = (scriptlet_units.NOTE.format(unit=item.name),) if item.from_scriptlet else ()
+        return (Wanted(kind=self.name, key=item.name, value=item.state, text=text, item=item,
+                       notes=notes),)
 
     def check(self, wanted: Wanted, ctx: Context, *, installed: bool) -> None:
         """Refuse an unknown unit, and links that lead out of the root."""
         _refuse_links(ctx.root)
-        unit = wanted.key
-        if find_unit(unit, ctx) is None:
-            raise Refused(
-                f"plugin {ctx.plugin} wants to {wanted.text}, but there is no such unit in the"
-                " root or in the plugin's packages",
-                hint="Its vendor has to correct the name, or add the package that brings it.")
+        unit, expected = wanted.key, bool(scriptlet_units.expected([wanted]))
+        if expected:
+            if not installed:
+                scriptlet_units.check(wanted, ctx)
+        elif find_unit(unit, ctx) is None:
+            raise _no_unit(wanted, ctx)
         entry = read_entry(ctx.root, f"{_UNITS}/{unit}", content=True)
         if wanted.value == "enabled" and _is_mask(entry):
             raise Refused(
@@ -65,7 +68,8 @@ class UnitServices:
                 f"plugin {ctx.plugin} wants to {wanted.text}, but /{_UNITS}/{unit} is there,"
                 " where the mask would have to be",
                 hint="Only units in /usr/lib/systemd/system can be masked.")
-        _refuse_static(wanted, self.state(wanted, ctx), ctx)
+        if not expected:
+            _refuse_static(wanted, self.state(wanted, ctx), ctx)
 
     def clash(self, wanted: Wanted, other: Applied) -> bool:
         return wanted.key == other.key and wanted.value != other.value
@@ -136,6 +140,22 @@ class UnitServices:
 
 
 KIND = UnitServices()
+
+
+def _no_unit(wanted: Wanted, ctx: Context) -> Refused:
+    script = next((f"/{path}" for folder in _SYSV for path in [
+        f"{folder}/{wanted.key.rpartition('.')[0]}"] if ctx.brings(path) is not None), "")
+    if script:
+        return Refused(
+            f"plugin {ctx.plugin} wants to {wanted.text}, but its packages have only the SysV"
+            f" script {script}, of which systemd makes a unit at boot at the earliest",
+            hint="Its vendor has to add a unit that calls the script, see systemd.service(5);"
+                 " systemd-sysv-generator(8) is going to be removed.")
+    return Refused(
+        f"plugin {ctx.plugin} wants to {wanted.text}, but there is no such unit in the"
+        " root or in the plugin's packages",
+        hint="Its vendor has to correct the name, or add the package that brings it. If a"
+             ' scriptlet puts the unit into place, add from="scriptlet".')
 
 
 def _refuse_static(wanted: Wanted, state: str, ctx: Context) -> None:

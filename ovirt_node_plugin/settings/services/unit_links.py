@@ -22,13 +22,17 @@ SEARCH = (UNITS, "usr/local/lib/systemd/system", "usr/lib/systemd/system", "lib/
 
 def find_unit(unit: str, ctx: Context, folders: Sequence[str] = SEARCH) -> Optional[str]:
     """Return the path of a unit, or of its template, in the root or the plugin's packages."""
-    names = list(dict.fromkeys([unit, _template(unit)]))
     for folder in folders:
-        for name in names:
+        for name in names_of(unit):
             path = f"{folder}/{name}"
             if read_entry(ctx.root, path, content=False) or ctx.brings(path) is not None:
                 return path
     return None
+
+
+def names_of(unit: str) -> Sequence[str]:
+    """Return the names that the file of a unit can have: its own, and that of its template."""
+    return list(dict.fromkeys([unit, _template(unit)]))
 
 
 def links(root: Path) -> Dict[str, str]:

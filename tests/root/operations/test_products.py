@@ -27,7 +27,8 @@ EFFECTS = {
                 "etc/udev/rules.d/99-netapp.rules"),
     "driver": ("etc/modules-load.d/node-plugin-driver-mpt3sas_dup.conf",
                "etc/depmod.d/mpt3sas_dup.conf", "usr/lib/firmware/updates/mpt3sas_dup.bin"),
-    "backup": ("usr/lib/systemd/system/networker.service", "opt/nsr/res/servers"),
+    "backup": ("usr/lib/systemd/system/networker.service", f"{_WANTS}/networker.service",
+               "opt/nsr/res/servers"),
     "site": ("etc/systemd/system/sshd.service.d/site.conf", "var/lib/example-site",
              "etc/pki/ca-trust/source/anchors/example.pem")}
 ANOTHER_ORDER = ("driver", "site", "agent", "storage", "backup")

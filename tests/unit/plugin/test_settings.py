@@ -67,6 +67,8 @@ def settings(text: str) -> Tuple[Union[Setting, When], ...]:
      ' package-min="9" package-max="10"><service name="a.timer" state="enabled"/></when>',
      When("node", ("x86_64", "aarch64"), VersionRange("4.5", "4.6"), "libvirt",
           VersionRange("9", "10"), (Service("a.timer", "enabled"),))),
+    ('<service name="a.service" state="enabled" from="scriptlet"/>',
+     Service("a.service", "enabled", from_scriptlet=True)),
     *((f'<service name="a.{kind}" state="enabled"/>', Service(f"a.{kind}", "enabled"))
       for kind in ("service", "socket", "timer", "path", "target", "mount", "automount", "slice")),
     ('<when target="host"/>', When("host")),
@@ -96,6 +98,9 @@ def test_settings_without_contradiction_are_accepted(text: str) -> None:
 
 
 @pytest.mark.parametrize(("text", "message"), [
+    ('<service name="a.service" state="masked" from="scriptlet"/>',
+     """expected state="enabled" or "disabled" with from="scriptlet", found state="masked\""""),
+    ('<service name="a.service" state="enabled" from="package"/>', "expected 'scriptlet' as from"),
     ('<udev-rules source="/opt/a" name="60-a"/>', "a file name that ends in .rules"),
     ('<udev-rules source="/opt/a" name="../a.rules"/>', "a file name that ends in .rules"),
     ('<udev-rules source="/opt/a" name=".rules"/>', "a file name that ends in .rules"),

@@ -47,6 +47,7 @@ from ovirt_node_plugin.settings.engine.upgrade import (
     plan_upgrades,
 )
 from ovirt_node_plugin.settings.kit.model import Context, Wanted
+from ovirt_node_plugin.settings.services import scriptlet_units
 from ovirt_node_plugin.system.path_sets import VDSM_HOOKS
 from ovirt_node_plugin.system.run import run
 from ovirt_node_plugin.undo.changes import (
@@ -477,6 +478,19 @@ def test_a_setting_of_an_unknown_kind_is_reported_and_can_be_undone(root: Path) 
     assert differences(before, tree(root)) == []
 
 
+def scriptlet_unit(plugin: str) -> str:
+    """Return the path of the unit that scriptlets of a random plugin put into place."""
+    return f"{UNITS}/made-{plugin}.service"
+
+
+def judged(ctx: Context, wanted: Sequence[Wanted], effects: Sequence[Change]) -> Context:
+    """Return ``ctx`` with the expected units, as an installation judges them."""
+    found = [scriptlet_units.find(item, ctx, {change.path for change in effects}, "")
+             for item in scriptlet_units.expected(wanted)]
+    return dataclasses.replace(ctx, files={
+        **ctx.files, **{f"/{path}": mode for path, mode in found}})
+
+
 class RandomPlugins:
     """Random plugins that are installed, upgraded and removed as operations do it."""
 
@@ -490,13 +504,14 @@ class RandomPlugins:
         start = tree(self.root)
         files = self._write_package_files(name)
         effects = self._run_scriptlets(name)
-        ctx = context(self.root, name, files=files)
+        ctx = dataclasses.replace(context(self.root, name, files=files),
+                                  held={scriptlet_unit(name): name})
         wanted = items(ctx, *self._random_settings(name, files))
         before = tree(self.root)
         try:
             checking.check(wanted, ctx, others=self._applied_settings())
             assert differences(before, tree(self.root)) == []
-            trial = Ledger(self.ledger.states)
+            trial, ctx = Ledger(self.ledger.states), judged(ctx, wanted, effects)
             applied = apply_all(wanted, ctx, trial)
         except (Refused, SeveralReasons):  # conflicts; operations roll back by the journal
             put_back(self.root, difference(start, tree(self.root)))
@@ -525,6 +540,8 @@ class RandomPlugins:
             do_revert(revert, contexts[0])
             finish_revert(revert, ledger, contexts[0])
             make_accounts([(upgrades[ctx.plugin], ctx) for ctx in contexts], ledger)
+            contexts = [judged(ctx, wanted[ctx.plugin], ledger.state(ctx.plugin).effects)
+                        for ctx in contexts]
             for ctx in contexts:
                 apply_upgrade(upgrades[ctx.plugin], ctx, ledger, phase=Phase.SETTINGS)
             rebuild_all(revert, ledger, contexts[0])
@@ -572,7 +589,10 @@ class RandomPlugins:
         return files
 
     def _run_scriptlets(self, name: str) -> List[Change]:
-        changes: List[Change] = []
+        watch = [Watch(UNITS, "*")]
+        before = capture(self.root, watch)
+        write_unit(self.root, scriptlet_unit(name).rpartition("/")[2])
+        changes: List[Change] = list(difference(before, capture(self.root, watch)))
         for path in ("etc/passwd", "etc/group", f"etc/{name}.d/conf", "etc/common.d/conf"):
             if self.random.random() < 0.3:
                 watch = [Watch(path.rpartition("/")[0], "*")]
@@ -600,6 +620,7 @@ class RandomPlugins:
             Service(f"{name}.service", self.random.choice(["enabled", "disabled", "masked"])),
             Service("shared.service", "enabled"), Service("shared.socket", "enabled"),
             Service("sshd.service", "disabled"), Service(f"{name}.socket", "enabled"),
+            Service(f"made-{name}.service", "enabled", from_scriptlet=True),
             KernelModule(module, load=True, options="x=1", blacklist=False),
             KernelModule("isv_c", load=False, options="", blacklist=True),
             VdsmHook("before_vm_start", self.random.randrange(100), name, files[2]),

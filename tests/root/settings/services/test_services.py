@@ -2,7 +2,9 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
+from typing import Optional, Sequence
 
 import pytest
 
@@ -12,6 +14,7 @@ from ovirt_node_plugin.settings.engine import checking, kinds
 from ovirt_node_plugin.settings.engine.ledger import Ledger
 from ovirt_node_plugin.settings.engine.revert import Revert, do_revert, plan_revert
 from ovirt_node_plugin.settings.kit.model import Context, Wanted
+from ovirt_node_plugin.settings.services import scriptlet_units
 from ovirt_node_plugin.settings.services.services import KIND
 from ovirt_node_plugin.system.run import run
 from tests.support.applied import apply_all
@@ -24,6 +27,7 @@ from tests.support.settings_root import (
     make_root,
     problem_texts,
     tree,
+    write_file,
     write_unit,
 )
 
@@ -37,6 +41,60 @@ def root(tmp_path: Path) -> Path:
 
 def service(name: str, state: str, ctx: Context) -> Wanted:
     return KIND.wanted(Service(name, state), ctx)[0]
+
+
+def scriptlet_service(name: str, ctx: Context) -> Wanted:
+    return KIND.wanted(Service(name, "enabled", from_scriptlet=True), ctx)[0]
+
+
+@pytest.mark.parametrize("path, files, text", [
+    (f"{UNITS}/agent.service", (), "is there already and not a plugin's"),
+    (f"{UNITS}/agent@.service", (), "is there already and not a plugin's"),
+    (None, (f"/{UNITS}/agent.service",), "the plugin's own packages bring"),
+])
+def test_a_unit_of_a_scriptlet_that_others_bring_is_refused(
+        root: Path, path: Optional[str], files: Sequence[str], text: str) -> None:
+    ctx = context(root, files=files)
+    unit = "agent@1.service" if path and "@" in path else "agent.service"
+    item = scriptlet_service(unit, ctx)
+    checking.check([item], context(root), others={})
+    assert "it is judged after it ran" in item.notes[0]
+    if path:
+        (root / path).write_text("[Service]\n")
+    with pytest.raises(Refused, match=text):
+        checking.check([item], ctx, others={})
+    if path:
+        checking.check([item], replace(ctx, held={path: "foo"}), others={})
+        with pytest.raises(Refused, match=f"plugin other has /{path}"):
+            checking.check([item], replace(ctx, held={path: "other"}), others={})
+
+
+@pytest.mark.parametrize("target, text", [
+    ("/opt/acme/agent.service", ""), ("/dev/null", "neither a file nor"),
+    ("../../../../../outside", "neither a file nor"), ("/opt/acme/none", "neither a file nor"),
+    ("/opt/acme", "neither a file nor"),
+])
+def test_a_unit_that_a_scriptlet_links_has_to_be_a_file_in_the_root(
+        root: Path, tmp_path: Path, target: str, text: str) -> None:
+    write_file(root, "opt/acme/agent.service", "[Service]\n")
+    (tmp_path / "outside").write_text("[Service]\n")
+    path, ctx = "etc/systemd/system/agent.service", context(root)
+    (root / path).symlink_to(target)
+    item = scriptlet_service("agent.service", ctx)
+    if text:
+        with pytest.raises(Refused, match=f"{text}.*; scriptlets of a-1 ran"):
+            scriptlet_units.find(item, ctx, {path}, "scriptlets of a-1 ran")
+    else:
+        assert scriptlet_units.find(item, ctx, {path}, "")[0] == path
+    with pytest.raises(Refused, match="is not from a scriptlet of its packages"):
+        scriptlet_units.find(item, ctx, (), "")
+
+
+def test_a_service_that_has_only_a_sysv_script_is_refused(root: Path) -> None:
+    ctx = context(root, files=["/etc/rc.d/init.d/agent"])
+    with pytest.raises(Refused, match="only the SysV script /etc/rc.d/init.d/agent") as caught:
+        checking.check([service("agent.service", "enabled", ctx)], ctx, others={})
+    assert "add a unit that calls the script" in caught.value.hint
 
 
 def undo(applied: Revert, ctx: Context) -> None:
