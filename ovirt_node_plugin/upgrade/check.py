@@ -19,7 +19,7 @@ from ..system.rpm_version import compare
 from ..system.run import Runner
 from ..target import Target, read_target
 from .configuration import configuration_notes
-from .restore import Offer, bundles_of, other_origins
+from .restore import Offer, bundles_of, kept_values, other_origins
 from .survival import BROKEN, MISSING, NEWER, OLDER, SURVIVING, Fate, fates, read_nevras
 
 _CONFIGURED = {
@@ -113,7 +113,8 @@ def check(image: Image, target: Target, config: Config, work: Path, *, dnf: Dnf,
     with trial_root(image, work, run=run) as root:
         results = tuple(_with_configuration(fate, target, image.root)
                         for fate in fates(old, new, read_nevras(root, run=run)))
-        restorations = _restorations(results, old, Library(config.library), root, dnf)
+        restorations = _restorations(results, old, Library(config.library), root, dnf,
+                                     target)
     ok = all(fate.survives for fate in results)
     notes = [*_notes(target, new_target), *([] if ok or not target.booted else [
         _CONFIGURED[config.upgrade].format(option=f"With upgrade = {config.upgrade} in"
@@ -126,7 +127,7 @@ def check(image: Image, target: Target, config: Config, work: Path, *, dnf: Dnf,
         added=tuple(f"{name} {record.version}" for name, record in sorted(new.records.items())
                     if name not in {*old.records, *old.damaged}),
         notes=tuple(notes),
-        next_step=_next_step(results, restorations, image.layout.path, target.root))
+        next_step=_next_step(results, restorations, image.layout.path, target.root, old.records))
 
 
 def _with_configuration(fate: Fate, target: Target, new_root: Path) -> Fate:
@@ -144,47 +145,61 @@ def _notes(old: Target, new: Target) -> Iterator[str]:
 
 
 def _next_step(results: Sequence[Fate], restorations: Mapping[str, Restoration], image: Path,
-               root: Path) -> str:
+               root: Path, records: Mapping[str, Record]) -> str:
     """Return the command that writes an image with all plugins, empty if ``image`` has them.
 
-    With --plugins-from, users and groups keep their numbers. It would merge all plugins, also
-    those of which the image has a newer version, so then the others are named.
+    With --plugins-from, users and groups keep their numbers, and parameters their values except
+    secrets. It would merge all plugins, also those of which the image has a newer version, so then
+    the others are named, with the values in their ``records``.
     """
     others = [fate for fate in results if not fate.survives]
     if not others:
         return ""
     usable = {name: restoration.bundle for name, restoration in restorations.items()
               if not restoration.reason}
+    replays = (any(fate.state == BROKEN for fate in others)
+               or not any(fate.state == NEWER for fate in results))
     bundles = [usable.get(fate.name, f"BUNDLE-OF-{fate.name}") for fate in others]
     if any(fate.state == BROKEN for fate in others):  # a broken plugin is not installed again
         words = ["IMAGE-WITHOUT-PLUGINS", *bundles, f"--plugins-from={root}"]
-    elif any(fate.state == NEWER for fate in results):
-        words = [str(image), *bundles]
     else:
-        words = [str(image), *bundles, f"--plugins-from={root}"]
+        words = [str(image), *bundles, *([f"--plugins-from={root}"] if replays else [])]
+    for fate in others:
+        if fate.name in records:
+            words += _values(records[fate.name], replays=replays)
     return shlex.join(["ovirt-node-plugin", "merge", *words, "-o", "OUTPUT"])
 
 
+def _values(record: Record, *, replays: bool) -> Iterator[str]:
+    """Yield the options --set that a merge needs; with ``replays`` it knows all but secrets."""
+    for each in record.parameters:
+        if each.digest or not (replays or each.default):
+            yield f"--set={record.name}.{each.name}={'@FILE' if each.digest else each.value}"
+
+
 def _restorations(results: Sequence[Fate], old: Registry, library: Library, root: Path,
-                  dnf: Dnf) -> Dict[str, Restoration]:
+                  dnf: Dnf, target: Target) -> Dict[str, Restoration]:
     """Try to install the lost plugins into ``root``, a trial of the image, as a restore does."""
     names = [fate.name for fate in results if fate.state in (MISSING, OLDER)]
     records = [old.records[name] for name in names if name in old.records]
     offers, problems = bundles_of(records, library, dnf.run)
-    reasons = _reasons(offers, records, root, dnf)
+    reasons = _reasons(offers, records, root, dnf, values=kept_values(records, target.root))
     return {**{name: Restoration("", "", problem) for name, problem in problems.items()},
             **{name: Restoration(str(offer.path), offer.version, reasons.get(name, ""))
                for name, offer in offers.items()}}
 
 
 def _reasons(offers: Mapping[str, Offer], records: Sequence[Record], root: Path,
-             dnf: Dnf) -> Dict[str, str]:
-    """Return why bundles cannot be installed into ``root``, by the names of their plugins."""
+             dnf: Dnf, *, values: Sequence[str]) -> Dict[str, str]:
+    """Return why bundles cannot be installed into ``root``, by the names of their plugins.
+
+    ``values`` are the options that keep values of their parameters.
+    """
     if not offers:
         return {}
     try:
         plan = dnf.run_json(root, "install", [str(offer.path) for offer in offers.values()],
-                            "--dry-run", answer=PlanAnswer)
+                            "--dry-run", *values, answer=PlanAnswer)
     except DnfFailed as exc:
         return {name: _reason(name, exc.answer) for name in offers
                 if name not in (exc.answer.fitting or ())}

@@ -190,7 +190,8 @@ def _examined(running: Layer, layer: Layer, config: Config, dnf: Dnf, work: Path
     with _withheld(running, layer, dnf.run), mounted(
             layer.path, work / "layer", run=dnf.run) as root:
         notes = restore(layer, root, [registry.records[name] for name in lost],
-                        library=Library(config.library), dnf=dnf, boot=Path("/boot"), work=work)
+                        running=_ROOT, library=Library(config.library), dnf=dnf,
+                        boot=Path("/boot"), work=work)
         after = _fates(root, dnf.run)
     failed = [fate.name for fate in after if not fate.survives]
     if failed:

@@ -48,11 +48,12 @@ class Offer(NamedTuple):
     path: Path
 
 
-def restore(layer: Layer, root: Path, lost: Sequence[Record], *, library: Library, dnf: Dnf,
-            boot: Path, work: Path) -> Tuple[str, ...]:
+def restore(layer: Layer, root: Path, lost: Sequence[Record], *, running: Path, library: Library,
+            dnf: Dnf, boot: Path, work: Path) -> Tuple[str, ...]:
     """Install the plugins ``lost`` into ``layer``, which is mounted at ``root`` to be written.
 
-    ``boot`` is this machine's /boot, ``work`` a folder for new folders ``cache`` and ``labels``.
+    ``running`` is the root that has their records, ``boot`` is this machine's /boot, ``work`` a
+    folder for new folders ``cache`` and ``labels``.
     Returns notes for people. Raises Refused for plugins that cannot be restored, with the reason
     for each, and the errors of the install.
     """
@@ -61,17 +62,23 @@ def restore(layer: Layer, root: Path, lost: Sequence[Record], *, library: Librar
     with for_dnf(root, work / "cache", run=dnf.run):
         reconciled = dnf.run_json(root, "verify", (), "--reconcile", answer=VerifyAnswer)
         words = [str(offer.path) for offer in bundles.values()]
+        values = kept_values(lost, running)
         with _set_aside(root, [made.path for made in reconciled.corrections
                                if made.action == LEFT]):
-            plan = dnf.run_json(root, "install", words, "--dry-run", answer=PlanAnswer)
+            plan = dnf.run_json(root, "install", words, "--dry-run", *values, answer=PlanAnswer)
             _raise(other_origins(plan, lost))
             before = _initramfs(root)
-            dnf.run_json(root, "install", words, "-y", *_trusted(plan.signatures, lost),
-                         answer=PlanAnswer)
+            dnf.run_json(root, "install", words, "-y", *values,
+                         *_trusted(plan.signatures, lost), answer=PlanAnswer)
     notes = _label(root, work / "labels", dnf.run)
     _copy_initramfs(layer, root, before, boot)
     _write_arguments(layer, root, [record.name for record in lost], boot)
     return notes
+
+
+def kept_values(lost: Iterable[Record], root: Path) -> List[str]:
+    """Return the option of an install that keeps the values of the plugins ``lost`` of ``root``."""
+    return [f"--accounts-from={root}"] if any(record.parameters for record in lost) else []
 
 
 @contextlib.contextmanager

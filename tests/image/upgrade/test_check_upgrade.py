@@ -49,7 +49,12 @@ def upgrade(built: support.Fixtures, tmp_path_factory: pytest.TempPathFactory) -
     newer, newest = (make_plugin(
         folder, "newer", version, files={"/etc/newer.conf": f"default of {version}"},
         attributes={"/etc/newer.conf": "%config(noreplace)"}) for version in ("1.0", "2.0"))
-    succeeded(dnf(old, UNSIGNED, "-y", "node-plugin", "install", same, newer, lost, gone))
+    descriptor = lost / "node-plugin.xml"
+    descriptor.write_text(descriptor.read_text().replace("</packages>", (
+        '</packages><parameters><parameter name="server" type="address">its server</parameter>'
+        "</parameters>")))
+    succeeded(dnf(old, UNSIGNED, "-y", "node-plugin", "install", same, newer, lost, gone,
+                  "--set", "lost.server=10.0.0.1"))
     succeeded(dnf(new, UNSIGNED, "-y", "node-plugin", "install", same, newest))
     (old / "etc/newer.conf").write_text("of the administrator")
     for name, bundle in (("lost", lost), ("newer", newer), ("gone", make_plugin(
@@ -86,7 +91,7 @@ def test_the_fate_of_every_plugin_is_printed(
         "same 1.0: the same version",
         "2 of 4 plugins survive the upgrade.",
         f"To keep the others: ovirt-node-plugin merge {upgrade.rpm} BUNDLE-OF-gone {library}/lost"
-        " -o OUTPUT"]
+        " --set=lost.server=10.0.0.1 -o OUTPUT"]
     assert list(tmp_path.iterdir()) == []
     assert state_differences(before, tree_state(upgrade.old)) == []
 
