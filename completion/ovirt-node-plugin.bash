@@ -112,6 +112,28 @@ _ovirt_node_plugin_library() {
     done
 }
 
+# _ovirt_node_plugin_parameters: PLUGIN.NAME= of each parameter in a record or in the library
+_ovirt_node_plugin_parameters() {
+    local records=$root/usr/lib/ovirt.plugins.d folder name line
+    local -A found=()
+    [[ -d $records ]] || records=$root/etc/ovirt.plugins.d
+    local pattern='<parameter[[:space:]]([^>]*[[:space:]])?name="([a-z][a-z0-9_-]*)"'
+    for folder in "$records" "${_ovirt_node_plugin_folders[@]}"; do
+        for name in $(_ovirt_node_plugin_entries "$folder" -e); do
+            line=$folder/$name
+            [[ ! -d $line ]] || line+=/node-plugin.xml
+            [[ -f $line && -r $line ]] || continue
+            while read -r line || [[ $line ]]; do
+                while [[ $line =~ $pattern ]]; do
+                    found[$name.${BASH_REMATCH[2]}=]=yes
+                    line=${line#*"${BASH_REMATCH[0]}"}
+                done
+            done <"$line"
+        done
+    done
+    printf '%s\n' "${!found[@]}"
+}
+
 # _ovirt_node_plugin_paths [-d]: bundles are folders and tars
 _ovirt_node_plugin_paths() {
     compopt -o filenames 2>/dev/null
@@ -178,6 +200,17 @@ _ovirt_node_plugin_names() {
     return 0
 }
 
+# _ovirt_node_plugin_set: offer the parameters to the word after --set, or --set=
+_ovirt_node_plugin_set() {
+    local option=''
+    if [[ $cur == --set=* ]]; then option=--set= cur=${cur#*=}; fi
+    compopt -o nospace 2>/dev/null
+    _ovirt_node_plugin_offer "$(_ovirt_node_plugin_parameters)"
+    if [[ $option && $COMP_WORDBREAKS != *=* ]]; then
+        COMPREPLY=("${COMPREPLY[@]/#/$option}")
+    fi
+}
+
 # _ovirt_node_plugin_dnf COMMAND WORD PREVIOUS: complete dnf, called by bash
 _ovirt_node_plugin_dnf() {
     local words=() root='' i word sub='' seen='' previous='' cur
@@ -220,6 +253,8 @@ _ovirt_node_plugin_dnf() {
     elif [[ $previous == --repo-file || $previous == --save-bundles \
             || $previous == --checksum-file || $previous == --checksum-key ]]; then
         compopt -o default 2>/dev/null
+    elif [[ $previous == --set || $cur == --set=* ]]; then
+        _ovirt_node_plugin_set
     elif [[ $previous == --accept-origin ]]; then
         _ovirt_node_plugin_offer "$(_ovirt_node_plugin_installed)"
     elif [[ $previous || $cur == --*=* ]]; then
@@ -245,6 +280,8 @@ _ovirt_node_plugin_program() {
     if (( ${#words[@]} <= 2 )); then
         _ovirt_node_plugin_offer merge inspect diff manifest verify extract shell clean --help \
                                  --version
+    elif [[ $sub == merge && ( ${words[-2]} == --set || $cur == --set=* ) ]]; then
+        _ovirt_node_plugin_set
     elif [[ $cur == -* ]]; then
         local options=(--work-dir --help)
         case $sub in

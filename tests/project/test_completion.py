@@ -190,6 +190,18 @@ def test_the_name_of_an_accepted_origin_is_that_of_an_installed_plugin(
         "snmp"]
 
 
+def test_parameters_are_those_of_records_and_of_the_library(shell: Shell, root: Path) -> None:
+    (root / "etc/ovirt.plugins.d/cim").write_text(
+        '<parameters><parameter name="port" value="1"/><parameter name="$(x)"/></parameters>')
+    library = next(path for path in shell.cwd.parent.rglob("mine") if path.is_dir())
+    (library / "node-plugin.xml").write_text(
+        '<parameters>\n<parameter type="port" name="b"/><parameter name="a"\n')
+    line = f"dnf --installroot={root} node-plugin install --set"
+    assert shell.complete(f"{line} ") == ["cim.port=", "mine.a=", "mine.b="]
+    assert shell.complete(f"{line}=mine.a") == ["mine.a="]
+    assert shell.complete("ovirt-node-plugin merge --set mine.") == ["mine.a=", "mine.b="]
+
+
 def test_other_commands_are_completed_by_dnf(shell: Shell) -> None:
     assert shell.run("ask 'dnf clean '") == [
         "all", "dbcache", "expire-cache", "metadata", "packages"]
