@@ -26,7 +26,9 @@ from ovirt_node_plugin.merge.root import marks
 from ovirt_node_plugin.packages import metadata, repos, start
 from ovirt_node_plugin.plugin import archive, bundle, library, repo_file
 from ovirt_node_plugin.plugin.descriptor import parse_descriptor
+from ovirt_node_plugin.plugin.parameters import names_in, replaced
 from ovirt_node_plugin.policy import opened_paths
+from ovirt_node_plugin.policy.given_parameters import read_site
 from ovirt_node_plugin.registry import inventory_json, xml
 from ovirt_node_plugin.settings.boot import (
     argument_syntax,
@@ -236,6 +238,10 @@ def _config_folders(data: bytes, folder: Path) -> None:
     config_folders.read_folders(folder / "lists")
 
 
+def _parameters(data: bytes, folder: Path) -> None:
+    read_site([_written(data, folder, "site/a.conf").parent])
+
+
 def _entry(data: bytes, folder: Path) -> None:
     """Edit a boot loader entry; what was added comes out exactly."""
     text = data.decode("latin-1")
@@ -415,6 +421,12 @@ READERS: Dict[str, Reader] = {
                    _lines(b'<port port="%d" protocol="tcp"/>\n'), 30_000),
     "hosts": Reader(_hosts, (b"127.0.0.1 localhost # a\n192.0.2.1 a b # node-plugin\n",),
                     _lines(b"192.0.2.1 a%d b # c\n"), 300_000),
+    "parameters": Reader(
+        _parameters, (b"[a]\nb = c\n# d\n[e]\nf = 100% $g \\1\n",), _lines(b"[a%d]\nb = c\n"),
+        90_000),
+    "references": Reader(
+        lambda data, _: (list(names_in(data)), replaced(data, {"a": "@b@"})),
+        (b"@a@ b@@c @d e@f@\n@@@a@\n",), _lines(b"@a@b@@%d@a\n"), 100_000),
     "config-folders": Reader(
         _config_folders, (b"[a]\ntitle = A\npath = /etc/a\nnames = .+\nneeds = /b\nsource = c\n"
                           b"check = d '-'\nread-line = {path}\n[*]\nclosed = yes\n",),

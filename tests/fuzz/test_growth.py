@@ -21,7 +21,7 @@ _MOST_MIB = 256
 # They stop at a limit of bytes without an error, or have none: a part of them is not read.
 WITHOUT_LIMIT = {"record-repos", "os-release", "os-release-value", "pem", "x509", "loader-entry",
                  "kernel-arguments", "initramfs", "selinux", "removals", "superblock", "archive",
-                 "journal", "system-repo-file", "mark", "modules", "module",
+                 "journal", "references", "system-repo-file", "mark", "modules", "module",
                  "checksum-list", "implanted-checksum", "verity"}
 
 

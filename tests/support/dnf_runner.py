@@ -3,7 +3,9 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import shutil
+import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Dict, List, Sequence, Tuple
@@ -111,6 +113,19 @@ class Dnf:
     def plugin(self, root: Path, *words: object, stdin: str = "") -> Answer:
         """Run ``dnf node-plugin`` on ``root`` with ``words``."""
         return self(root, "node-plugin", *words, stdin=stdin)
+
+    def on_terminal(self, root: Path, replies: str, *words: object) -> Answer:
+        """Run ``dnf node-plugin`` on a terminal where a user types ``replies``."""
+        keyboard, terminal = pty.openpty()
+        try:
+            os.write(keyboard, replies.encode())
+            completed = subprocess.run(
+                self.argv(root, "node-plugin", *words), stdin=terminal, capture_output=True,
+                text=True, env=environment(), check=False)
+        finally:
+            os.close(terminal)
+            os.close(keyboard)
+        return Answer(completed.returncode, completed.stdout, completed.stderr)
 
     def run(self, argv: Sequence[str], *, stdin: str = "") -> Answer:
         """Run an argument list in this checkout's environment."""

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Sequence
+from typing import List, Sequence
 
 import pytest
 
@@ -38,6 +38,12 @@ def run(dnf: Dnf, node: Path, *words: object) -> str:
     return succeeded(dnf.plugin(node, *words, "-y", "--nogpgcheck")).text
 
 
+def files_with(root: Path, text: bytes) -> List[Path]:
+    """Return the files of ``root``, logs and databases too, whose content has ``text``."""
+    return sorted(path for path in root.rglob("*") if path.is_file() and not path.is_symlink()
+                  and text in path.read_bytes())
+
+
 def test_values_are_given_recorded_changed_and_kept(
         node: Path, dnf: Dnf, tmp_path: Path) -> None:
     before, made = tree_state(node), bundle(tmp_path)
@@ -46,7 +52,10 @@ def test_values_are_given_recorded_changed_and_kept(
     assert "server (address): the server; an IPv4 or IPv6 address" in refused.err
     assert "--set acme.server=VALUE" in refused.err
 
-    text = run(dnf, node, "install", made, "--set", "acme.server=10.0.0.1")
+    text = succeeded(dnf.on_terminal(node, "nonsense\n10.0.0.1\ny\n", "install", made,
+                                     "--nogpgcheck")).text
+    assert "Plugin acme 1.0 needs values:\n  server, the server (an IPv4 or IPv6" in text
+    assert "Expected an IPv4 or IPv6 address." in text
     assert "parameter server: 10.0.0.1" in text and "parameter port: 5988" in text
     assert (node / PLACED).read_text() == "# 10.0.0.1:5988 root@example.com\n"
     assert "is already installed" in run(dnf, node, "install", made)
@@ -85,9 +94,8 @@ def test_a_secret_is_only_in_the_file_that_needs_it(
     text += run(dnf, node, "info", "acme", "--json") + run(dnf, node, "manifest", "acme")
     text += dnf.plugin(node, "install", made, "--dry-run", "--json").text
     assert "hunter2" not in text and "(secret)" in text
-    copies = [path for path in node.rglob("*") if path.is_file() and not path.is_symlink()
-              and b"hunter2" in path.read_bytes()]
-    assert sorted(copies) == sorted([placed, node / "usr/share/factory" / PLACED])
+    copies = files_with(node, b"hunter2")
+    assert copies == sorted([placed, node / "usr/share/factory" / PLACED])
     assert {path.stat().st_mode & 0o777 for path in copies} == {0o600}
 
     assert "is already installed" in run(dnf, node, "install", made)
@@ -106,6 +114,7 @@ def test_a_secret_is_only_in_the_file_that_needs_it(
     site.write_text("[acme]\npassword = other\n")
     assert "parameter password: another secret" in run(dnf, node, "install", made)
     assert placed.read_text() == "pass=other\n"
+    assert files_with(node, b"pass=other") == copies and files_with(node, b"hunter2") == []
 
 
 def test_wrong_values_are_refused_with_what_exists(

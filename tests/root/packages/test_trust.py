@@ -1,11 +1,8 @@
 """Keys and signatures: which keys are trusted, and what is refused."""
 from __future__ import annotations
 
-import os
-import pty
 import re
 import shutil
-import subprocess
 from pathlib import Path
 from typing import List, Optional
 
@@ -13,7 +10,7 @@ import pytest
 
 from ovirt_node_plugin.system.run import run
 from tests import support
-from tests.support.dnf_runner import Answer, Dnf, add_to_shipped_library, environment
+from tests.support.dnf_runner import Dnf, add_to_shipped_library
 from tests.support.keys import SigningKey, make_key
 from tests.support.repositories import define_repo, installed
 
@@ -24,19 +21,6 @@ def count_keys(root: Path) -> int:
     """Return the number of keys in the rpm database of a node's ``root``."""
     listing = run(["rpm", "--root", root, "--dbpath", "/usr/share/rpm", "-qa"])
     return listing.count("gpg-pubkey-")
-
-
-def run_on_terminal(dnf: Dnf, root: Path, replies: str, *words: object) -> Answer:
-    """Run ``dnf node-plugin`` on a terminal where a user types ``replies``."""
-    keyboard, terminal = pty.openpty()
-    try:
-        os.write(keyboard, replies.encode())
-        completed = subprocess.run(dnf.argv(root, "node-plugin", *words), stdin=terminal,
-                                   capture_output=True, text=True, env=environment(), check=False)
-    finally:
-        os.close(terminal)
-        os.close(keyboard)
-    return Answer(completed.returncode, completed.stdout, completed.stderr)
 
 
 def bundle(folder: Path, *, key: Optional[SigningKey], signed_by: Optional[SigningKey],
@@ -120,14 +104,14 @@ def test_a_bundles_key_is_refused_without_a_terminal(built: support.Fixtures, no
 def test_a_bundles_key_is_shown_and_confirmed_on_a_terminal(
         built: support.Fixtures, node: Path, dnf: Dnf) -> None:
     before = installed(node)
-    answer = run_on_terminal(dnf, node, "y\nn\n", "install", built.bundle("snmp"))
+    answer = dnf.on_terminal(node, "y\nn\n", "install", built.bundle("snmp"))
     assert answer.status == 6, answer.text
     assert "Fingerprint" in answer.text
     assert (installed(node), count_keys(node)) == (before, 0)
-    answer = run_on_terminal(dnf, node, "n\n", "install", built.bundle("snmp"))
+    answer = dnf.on_terminal(node, "n\n", "install", built.bundle("snmp"))
     assert answer.status == 1
     assert "Operation aborted." in answer.text
-    answer = run_on_terminal(dnf, node, "y\ny\n", "install", built.bundle("snmp"))
+    answer = dnf.on_terminal(node, "y\ny\n", "install", built.bundle("snmp"))
     assert answer.status == 0, answer.text
     assert count_keys(node) == 1
     assert answer.text.count("Installed plugin snmp 1.0.") == 1
