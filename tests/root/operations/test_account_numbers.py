@@ -1,4 +1,7 @@
-"""Users and groups keep their numbers in another root, also those that scriptlets create."""
+"""Users and groups keep their numbers in another root, also those that scriptlets create.
+
+So do parameters their values.
+"""
 from __future__ import annotations
 
 import os
@@ -8,6 +11,7 @@ from typing import Any, Dict, List, Mapping, Optional, Tuple
 import pytest
 
 from ovirt_node_plugin.operations.apply import account_numbers
+from ovirt_node_plugin.registry import store
 from tests import support
 from tests.support.custom_plugins import UNSIGNED, make_plugin
 from tests.support.dnf_runner import Dnf, succeeded
@@ -27,8 +31,11 @@ echo s{name}:x:$n: >>/etc/group"""
 
 
 def plugin(folder: Path, name: str) -> Path:
-    """Return a plugin with a user of its descriptor and one of a scriptlet, and files of both."""
-    return make_plugin(
+    """Return a plugin with a user of its descriptor and one of a scriptlet, and files of both.
+
+    It has a parameter.
+    """
+    made = make_plugin(
         folder, name, settings=[f'<user name="{name}"/>', f'<persistent-path path="/opt/{name}"/>'],
         files={f"/opt/{name}/file": "x", f"/opt/{name}/program": "y"},
         attributes={f"/opt/{name}/file": f"%attr(0640,{name},{name})",
@@ -36,6 +43,16 @@ def plugin(folder: Path, name: str) -> Path:
         scriptlets={"pre": ADD_USER.format(name=name),
                     "post": f"echo >/opt/{name}/log; chown s{name} /opt/{name}/log",
                     "preun": f"rm -f /opt/{name}/log"})
+    descriptor = made / "node-plugin.xml"
+    descriptor.write_text(descriptor.read_text().replace("</packages>", (
+        '</packages><parameters><parameter name="port" type="port" default="1">its port</parameter>'
+        "</parameters>")))
+    return made
+
+
+def port(root: Path, name: str) -> str:
+    (parameter,) = store.read_record(root, name).parameters
+    return parameter.value
 
 
 def numbers(root: Path) -> Dict[str, Tuple[int, int]]:
@@ -57,7 +74,8 @@ def site(tmp_path_factory: pytest.TempPathFactory, built: support.Fixtures) -> P
     with open(root / "etc/passwd", "a", encoding="ascii") as stream:
         stream.write("local:x:540:540::/:/bin/sh\n")
     succeeded(Dnf(folder / "dnf").plugin(
-        root, "install", plugin(folder, "aaa"), plugin(folder, "bbb"), "-y", UNSIGNED))
+        root, "install", plugin(folder, "aaa"), plugin(folder, "bbb"), "-y", UNSIGNED,
+        "--set", "bbb.port=2"))
     return folder
 
 
@@ -68,12 +86,14 @@ def test_a_plugin_without_the_others_gets_the_numbers_of_the_other_root(
     words = ("install", site / "bbb-1.0", UNSIGNED, "-y")
     succeeded(dnf.plugin(node, *words))
     alone = numbers(node)
+    assert port(node, "bbb") == "1"
     assert alone["bbb"] == old["aaa"] != old["bbb"] and alone["sbbb"] != old["sbbb"]
     succeeded(dnf.plugin(node, "remove", "bbb", "-y"))
 
     words_with_root = (*words, f"--accounts-from={site / 'node'}")
     succeeded(dnf.plugin(node, *words_with_root))
     kept = numbers(node)
+    assert port(node, "bbb") == "2"
     assert (kept["bbb"], kept["sbbb"]) == (old["bbb"], old["sbbb"])
     assert owners(node, "bbb") == owners(site / "node", "bbb")
     assert owners(node, "bbb")[1] == (*old["sbbb"], 0o4750)
@@ -151,3 +171,4 @@ def test_a_merge_of_the_plugins_of_another_image_keeps_the_numbers(
     old, new = numbers(site / "node"), numbers(output)
     assert (new["bbb"], new["sbbb"]) == (old["bbb"], old["sbbb"]) and "aaa" not in new
     assert owners(output, "bbb") == owners(site / "node", "bbb")
+    assert port(output, "bbb") == "2"
