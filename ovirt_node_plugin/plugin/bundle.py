@@ -111,12 +111,15 @@ def bundle_of_repo(metadata: bytes, *, repo_id: str,
 
     ``files`` are those that its settings can name, by ``files/NAME``.
 
-    Raises BadBundle if the descriptor is invalid or needs a newer tool.
+    Raises BadBundle if the descriptor is invalid or needs a newer tool, or if a file refers to a
+    parameter that it does not declare.
     """
     descriptor = parse_descriptor(metadata, origin=f"{DESCRIPTOR_NAME} of repo {repo_id}")
     check_tool(descriptor)
-    return Bundle(descriptor=replace(descriptor, files=files or {}), directory=None,
-                  source=f"repo {repo_id}", repo_files=(), repository=None, keys=())
+    descriptor = replace(descriptor, files=files or {})
+    check_references(descriptor, f"repo {repo_id}")
+    return Bundle(descriptor=descriptor, directory=None, source=f"repo {repo_id}", repo_files=(),
+                  repository=None, keys=())
 
 
 def repo_files_in(directory: Path) -> Tuple[Path, ...]:

@@ -5,7 +5,8 @@ from typing import List
 
 import pytest
 
-from ovirt_node_plugin.errors import DescriptorError
+from ovirt_node_plugin.errors import BadBundle, DescriptorError
+from ovirt_node_plugin.plugin.bundle import bundle_of_repo
 from ovirt_node_plugin.plugin.descriptor import parse_descriptor
 from ovirt_node_plugin.plugin.parameters import Parameter, names_in, replaced
 from tests.support.sample_bundle import DESCRIPTOR
@@ -125,6 +126,14 @@ def test_references_have_a_name_and_a_line(content: bytes, names: List[object]) 
 def test_a_reference_is_replaced_once(content: bytes, result: bytes) -> None:
     values = {"s": "10.0.0.1", "p": "@p@x"}
     assert replaced(content, values) == result
+
+
+def test_files_of_a_repository_may_only_refer_to_parameters() -> None:
+    text = with_parameters('<parameter name="a" type="text">x</parameter>').decode().replace(
+        "</settings>", '<logrotate source="files/x" name="x" parameters="yes"/></settings>', 1)
+    bundle_of_repo(text.encode(), repo_id="r", files={"files/x": b"@a@", "files/y": b"@b@"})
+    with pytest.raises(BadBundle, match="repo r: files/x:2: @b@ names no parameter"):
+        bundle_of_repo(text.encode(), repo_id="r", files={"files/x": b"@a@\n@b@"})
 
 
 def test_a_value_is_written_as_it_is() -> None:
