@@ -16,7 +16,7 @@ from ..policy.refusals import refuse_deployed
 from ..registry import store
 from ..registry.record import Record, RecordedParameter
 from ..registry.store import Registry
-from ..settings.engine import selection
+from ..settings.engine import kinds, selection
 from ..settings.kit.model import Context
 from ..system.rpm_version import compare
 from ..system.run import Runner
@@ -86,7 +86,7 @@ def info(session: Session, bundles: Sequence[Bundle], names: Sequence[str], *,
     versions = [(record.name, record.version) for record in records.values()]
     asked = dict.fromkeys((*(bundle.descriptor.name for bundle in bundles), *(
         name for word in names for name, _ in matching.select(word, versions))))
-    return (*(_recorded(records[name], records, session,
+    return (*(_recorded(records[name], records, session, run,
                         check(records[name], present, session, run=run).problems)
               for name in asked if name in records),
             *(_offered(bundle, records, session, run) for bundle in offered
@@ -153,15 +153,16 @@ def _offered(bundle: Bundle, records: Mapping[str, Record], session: Session,
         return replace(plugin_info, refused=exc.message, refused_status=int(exc.status))
 
 
-def _recorded(record: Record, records: Mapping[str, Record], session: Session,
+def _recorded(record: Record, records: Mapping[str, Record], session: Session, run: Runner,
               problems: Tuple[str, ...]) -> PluginInfo:
+    context = Context(session.target.root, record.name, {}, run, sealed=session.sealed)
     undo_data = store.read_undo_data(session.target.root, record.name)
     descriptor = recorded_descriptor(undo_data)
     return replace(
         _info(_installed(record, problems), descriptor, record.nevras,
-              tuple(f"{applied.kind} {applied.key} {applied.value} (before:"
-                    f" {applied.before})".strip() for applied in record.settings),
-              record.parameters),
+              (*(f"{applied.kind} {applied.key} {applied.value} (before:"
+                 f" {applied.before})".strip() for applied in record.settings),
+               *kinds.remarks(record.settings, context)), record.parameters),
         shares=_shares(record, records))
 
 
