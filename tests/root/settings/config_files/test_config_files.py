@@ -10,6 +10,8 @@ import pytest
 
 from ovirt_node_plugin.errors import CommandError, Refused, UsageError
 from ovirt_node_plugin.plugin.settings import ConfigFile
+from ovirt_node_plugin.policy.other_places import hint
+from ovirt_node_plugin.policy.path_rules import PathPolicy, built_in
 from ovirt_node_plugin.settings.config_files import folders
 from ovirt_node_plugin.settings.config_files.config_files import KIND, READERS, ConfigFiles
 from ovirt_node_plugin.settings.engine import checking, kinds
@@ -122,6 +124,14 @@ def test_a_file_is_copied_checked_verified_and_removed(
     assert changed_paths(apply_all(items, ctx)) == []
     do_revert(plan_revert(applied, Ledger(), root), ctx)
     assert differences(before, tree(root)) == []
+
+
+@every_folder
+def test_a_package_that_may_not_have_such_a_file_is_told_of_the_setting(
+        folder: folders.ConfigFolder) -> None:
+    paths = [f"{path}/acme.conf" for path in folder.paths
+             if PathPolicy([*built_in(kernel_module=False)]).objection(f"{path[1:]}/acme.conf")]
+    assert "<config-file>" in hint(paths, Path("/x")) or not paths
 
 
 @every_folder
