@@ -28,11 +28,10 @@ from ..kit.placing import (
     read_source,
     refuse_by,
 )
+from ..kit.programs import brings_program, has_program
 from ..services import running_units
 from . import folders
 from .folders import ConfigFolder
-
-_PROGRAMS = ("/usr/sbin", "/usr/bin", "/sbin", "/bin")
 
 
 @dataclass(frozen=True)
@@ -215,9 +214,9 @@ def _check_content(wanted: Wanted, folder: ConfigFolder, data: bytes, ctx: Conte
     if zero:
         raise Refused(f"{subject} the file is not text in UTF-8",
                       hint="Its vendor has to correct it.")
-    if not folder.check or (later and _brings_program(folder.check[0], ctx)):
+    if not folder.check or (later and brings_program(folder.check[0], ctx)):
         return
-    if not _has_program(folder.check[0], ctx):
+    if not has_program(folder.check[0], ctx):
         if folder.origin == folders.BUILT_IN:
             return  # a note of the plan says that nothing checks it
         raise Refused(f"{subject} the root does not have {folder.check[0]}, which checks it as"
@@ -241,22 +240,10 @@ def _notes(item: ConfigFile, folder: Optional[ConfigFolder], ctx: Context) -> It
         return
     if not folder.check:
         yield f"no program checks the syntax of {item.folder}/{item.name} before it is read"
-    elif not _has_program(folder.check[0], ctx) and not _brings_program(folder.check[0], ctx):
+    elif not has_program(folder.check[0], ctx) and not brings_program(folder.check[0], ctx):
         yield (f"the root has no {folder.check[0]}, so nothing checks the syntax of"
                f" {item.folder}/{item.name} before it is read")
 
 
 def _is_there(path: str, ctx: Context) -> bool:
     return resolve_inside(ctx.root, path).exists()
-
-
-def _has_program(name: str, ctx: Context) -> bool:
-    return any(_is_there(path, ctx) for path in _program_paths(name))
-
-
-def _brings_program(name: str, ctx: Context) -> bool:
-    return any(ctx.brings(path) is not None for path in _program_paths(name))
-
-
-def _program_paths(name: str) -> Sequence[str]:
-    return [name] if name.startswith("/") else [f"{folder}/{name}" for folder in _PROGRAMS]

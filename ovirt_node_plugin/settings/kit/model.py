@@ -146,13 +146,14 @@ class Context:
     shown_files: Mapping[str, bytes] = field(default_factory=dict)
     secret_files: FrozenSet[str] = frozenset()
 
-    def in_root(self, *words: str, stdin: bytes = b"") -> str:
+    def in_root(self, *words: str, stdin: bytes = b"", volatile: bool = False) -> str:
         """Run a program of the root in it, and return its standard output.
 
-        Raises CommandError, as ``run`` does.
+        With ``volatile``, a root that is not running has /run in memory. Raises CommandError, as
+        ``run`` does.
         """
-        argv = program.argv(self.root, words) if self.sealed and not self.live else [
-            "chroot", self.root, *words]
+        argv = (program.argv(self.root, words, volatile=volatile)
+                if self.sealed and not self.live else ["chroot", self.root, *words])
         return self.run(argv, stdin=stdin)
 
     def planned(self, source: str) -> Optional[bytes]:

@@ -3,10 +3,10 @@
 These are udev rules, multipath sections, tmpfiles, logrotate files and drop-ins of units:
 ``PLACEMENTS`` has the folder and the checker of each.
 
-Checkers are udevadm(8) verify, of systemd 255 and later, and systemd-tmpfiles(8), which
-reads the file in an empty root and changes nothing. Others would refuse valid files:
-``logrotate --debug`` needs the users and logs of the running machine, ``multipath -t``
-prints its configuration, ``systemd-analyze verify`` needs all dependencies of a unit.
+Checkers are udevadm(8) verify, of systemd 255 and later, systemd-tmpfiles(8), which reads the
+file in an empty root and changes nothing, and systemd-analyze(1) verify of the root. Others would
+refuse valid files: ``logrotate --debug`` needs the users and logs of the running machine,
+``multipath -t`` prints its configuration.
 """
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ from ..kit.placing import (
     refuse_by,
     unsigned,
 )
+from ..kit.programs import has_program
 from ..services import running_units
 from ..services.unit_links import find_unit
 from . import tmpfiles
@@ -157,6 +158,28 @@ def _check_udev_rules(ctx: Context, path: str, data: bytes) -> None:
                  resolve_inside(ctx.root, path)])
 
 
+def _check_drop_in(ctx: Context, path: str, data: bytes) -> None:
+    """Load the unit by the root's systemd-analyze(1), and judge the lines about the drop-in.
+
+    Other lines are about what the unit needs and the root may not have yet. A key that this
+    systemd does not know may be one of a newer systemd.
+    """
+    if not has_program("systemd-analyze", ctx):
+        return
+    unit = path.split("/")[-2][:-len(".d")]
+    try:
+        ctx.in_root("systemd-analyze", "verify", "--man=no", "--recursive-errors=no", "--", unit,
+                    volatile=True)
+    except CommandError as exc:
+        lines = [line for line in exc.output.split("\n")
+                 if line.startswith(f"/{path}:") and "Unknown " not in line
+                 or line == f"Unit {unit} has a bad unit file setting."]
+        if lines:
+            raise CommandError("\n  ".join(["systemd-analyze verify says:", *lines]),
+                               argv=exc.argv, returncode=exc.returncode,
+                               output=exc.output) from exc
+
+
 def _udev_version(ctx: Context) -> int:
     """Return the version of this machine's udevadm, 0 if it has none."""
     try:
@@ -203,7 +226,7 @@ PLACEMENTS = (
               checker=_check_tmpfiles, program="systemd-tmpfiles"),
     Placement("logrotate", "etc/logrotate.d", "logrotate configuration",
               code=re.compile(rb"^\s*(pre|post|first|last)(rotate|action|remove)\b", re.MULTILINE)),
-    Placement("unit-drop-in", "etc/systemd/system/{unit}.d", "unit drop-in",
+    Placement("unit-drop-in", "etc/systemd/system/{unit}.d", "unit drop-in", _check_drop_in,
               exposes="systemctl show lets every user read the settings of a unit",
               code=re.compile(rb"^\s*Exec\w+\s*=", re.MULTILINE)),
 )

@@ -1,6 +1,8 @@
-"""The checkers of configuration of the full Node, run as they are."""
+"""The checkers of the full Node for configuration and drop-ins, run as they are."""
 from __future__ import annotations
 
+import contextlib
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Dict, Tuple
@@ -8,12 +10,13 @@ from typing import Dict, Tuple
 import pytest
 
 from ovirt_node_plugin.errors import Refused
-from ovirt_node_plugin.plugin.settings import ConfigFile
+from ovirt_node_plugin.plugin.settings import ConfigFile, PlacedFile
 from ovirt_node_plugin.settings.config_files import folders
 from ovirt_node_plugin.settings.config_files.config_files import KIND
 from ovirt_node_plugin.settings.engine import checking
 from tests.support.agent_plugins import changes_to_full_node
-from tests.support.settings_root import context
+from tests.support.applied import apply_all
+from tests.support.settings_root import context, wanted_settings
 
 pytestmark = [pytest.mark.root]
 
@@ -72,3 +75,22 @@ def test_a_checker_of_a_hostile_root_changes_only_that_root(
         checking.check([item], ctx, others={})
     assert "of the file" in str(caught.value) and "a terminal" not in str(caught.value)
     assert not (tmp_path / "out").exists()
+
+
+def test_systemd_of_the_node_refuses_a_bad_drop_in(full_root: Path) -> None:
+    ctx, before = context(full_root), changes_to_full_node(full_root)
+    for text, line in (
+            ("[Service]\nNice=5\n[Unit]\nWants=absent.service\n", ""),
+            ("[Service]\nOfANewerSystemd=yes\n", ""),
+            ("[Service\n", "/etc/systemd/system/sshd.service.d/10-acme.conf:1: Invalid section"),
+            ("[Service]\nNice=abc\n", "10-acme.conf:2: Failed to parse nice priority 'abc'"),
+            ("[Service]\nExecStart=/bin/true\n", "sshd.service has a bad unit file setting")):
+        with_file = replace(ctx, bundle_files={"files/acme": text.encode()})
+        items = wanted_settings(with_file, PlacedFile(
+            "unit-drop-in", "files/acme", "10-acme.conf", "sshd.service"))
+        with contextlib.ExitStack() as stack:
+            if line:
+                stack.enter_context(pytest.raises(Refused, match=f"checker refuses .*\n?.*{line}"))
+            apply_all(items, with_file)
+    shutil.rmtree(full_root / "etc/systemd/system/sshd.service.d")
+    assert changes_to_full_node(full_root) == before

@@ -142,8 +142,9 @@ def test_a_missing_file_of_the_bundle_is_refused_with_those_that_it_has(root: Pa
 def test_only_the_checkers_of_files_are_started(root: Path, element: str, name: str, unit: str,
                                                 place: str, text: str) -> None:
     write_file(root, SOURCE, text)
+    write_file(root, "usr/bin/systemd-analyze", "")
     runner = RecordingRunner(output="257 (257.3-1)\n")
-    ctx = context(root, files=[SOURCE], runner=runner)
+    ctx = replace(context(root, files=[SOURCE], runner=runner), sealed=False)
     item = placed_item(ctx, element, name, unit)
     checking.check([item], ctx, others={})
     apply_all([item], ctx)
@@ -154,7 +155,9 @@ def test_only_the_checkers_of_files_are_started(root: Path, element: str, name: 
                         "--no-style", str(root / place))],
         "tmpfiles": [("systemd-tmpfiles", "--version"),
                      ("systemd-tmpfiles", empty, "--create",
-                      f"--prefix=/{empty.rpartition('/')[2]}", "-")]}
+                      f"--prefix=/{empty.rpartition('/')[2]}", "-")],
+        "unit-drop-in": [("chroot", str(root), "systemd-analyze", "verify", "--man=no",
+                          "--recursive-errors=no", "--", "sshd.service")]}
     assert runner.argvs == expected.get(element, [])
     assert not Path(empty.partition("=")[2] or "/nowhere").exists()
 
