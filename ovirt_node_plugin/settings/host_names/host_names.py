@@ -42,7 +42,7 @@ class HostNames:
         if any(mount.path == str(ctx.root / _PATH) for mount in kernel.mounts_below(
                 str(ctx.root / _FOLDER))):
             raise Refused(f"{subject} something else is mounted at /{_PATH}, as container tools do",
-                          hint="Change the root where it is not a container.")
+                          hint="A container build cannot change that file of its image.")
         taken = {name: f"/{_PATH} has it already, for {address}"
                  for line, address, names in _entries(_text(ctx)) if not line.endswith(_MARK)
                  for name in names}
