@@ -5,12 +5,13 @@ import os
 from pathlib import Path
 from typing import Dict, List, Sequence, Tuple
 
-from ..errors import UsageError
+from ..errors import BadBundle, UsageError
 from ..images.image import image_kind
-from ..images.rpm.rpm_file import is_rpm
+from ..images.rpm.rpm_file import is_rpm, may_hold_image
 from ..merge.root import site_release
 from ..plugin.archive import SUFFIXES
 from ..plugin.descriptor import DESCRIPTOR_NAME
+from ..plugin.other_operands import not_a_bundle
 
 _SUFFIXES = (".img", ".iso", ".rpm", ".squashfs")  # of images
 
@@ -19,11 +20,13 @@ def split(first: Path, words: Sequence[str]) -> Tuple[Tuple[Path, ...], Tuple[st
     """Return the images, ``first`` and those that ``words`` begin with, and the plugins.
 
     A word is an image if its content is one. Raises UsageError for an image after a plugin, and
-    for one that is named twice.
+    for one that is named twice, and BadBundle for an RPM that is no image.
     """
     images: List[Path] = [first]
     plugins: List[str] = []
     for word in words:
+        if is_rpm(Path(word)) and not may_hold_image(Path(word)):
+            raise _no_plugin(Path(word), word)
         if not _is_image(Path(word)):
             plugins.append(word)
         elif plugins:
@@ -34,6 +37,14 @@ def split(first: Path, words: Sequence[str]) -> Tuple[Tuple[Path, ...], Tuple[st
         else:
             images.append(Path(word))
     return tuple(images), tuple(plugins)
+
+
+def _no_plugin(path: Path, word: str) -> BadBundle:
+    """Return the error that says of an RPM without an image what can be done with it."""
+    error = not_a_bundle(path, word)
+    assert error is not None  # it begins as an RPM
+    return BadBundle(f"{error.message}. It is no image either: an update RPM of oVirt Node contains"
+                     " a squashfs image, and this one has none", hint=error.hint)
 
 
 def _is_image(path: Path) -> bool:

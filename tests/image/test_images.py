@@ -9,7 +9,15 @@ from typing import Callable, Container, List, Optional, Sequence
 
 import pytest
 
-from ovirt_node_plugin.errors import BadImage, CommandError, Refused, RolledBack, UsageError
+from ovirt_node_plugin.cli import operands
+from ovirt_node_plugin.errors import (
+    BadBundle,
+    BadImage,
+    CommandError,
+    Refused,
+    RolledBack,
+    UsageError,
+)
 from ovirt_node_plugin.images import filesystem, workspace
 from ovirt_node_plugin.images.draft import content_bytes, draft, filesystem_size
 from ovirt_node_plugin.images.image import opened
@@ -28,6 +36,7 @@ from ovirt_node_plugin.images.squashfs import squashfs
 from ovirt_node_plugin.images.squashfs.squashfs import pack_options, read_superblock
 from ovirt_node_plugin.system.progress import Silent
 from ovirt_node_plugin.system.run import Polled, StrPath, run
+from tests import support
 from tests.support.iso_contents import superblock
 from tests.support.update_rpm import FOLDER, make_update_rpm
 
@@ -295,6 +304,23 @@ def test_an_rpm_that_is_damaged_or_has_no_squashfs_is_reported(
         with pytest.raises(BadImage, match=message), opened(
                 path, make_folder(tmp_path / f"work-{number}"), run=run):
             pass
+
+
+def test_an_rpm_without_a_squashfs_is_called_a_package_among_images_and_plugins(
+        root: Path, tmp_path: Path) -> None:
+    update = make_update_rpm(tmp_path, [make_image("nested", root, tmp_path)])
+    (tmp_path / "text").write_text("no image")
+    vendor = support.quick_rpm("vrtsx", "1.0", files={"/opt/vrtsx/firmware": "x"})
+    assert operands.split(Path("a.iso"), [str(update), "storage"]) == (
+        (Path("a.iso"), update), ("storage",))
+    for path in (vendor, make_update_rpm(tmp_path, [tmp_path / "text"])):
+        for words in ([str(path)], ["storage", str(path)]):
+            with pytest.raises(BadBundle) as caught:
+                operands.split(Path("a.iso"), words)
+            assert caught.value.message == (
+                f"{path} is not a bundle: it is an RPM package. It is no image either: an update"
+                " RPM of oVirt Node contains a squashfs image, and this one has none")
+            assert "put the RPMs into the folder repo/ of a new folder" in caught.value.hint
 
 
 def test_a_link_in_an_image_is_resolved_in_the_image(root: Path, tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from ..workspace import DISK_HINT
 _MAGIC = b"hsqs"
 _LEAD = b"\xed\xab\xee\xdb"  # rpm's doc/manual/format_v4.md, "Lead"
 _CHUNK_BYTES = 1 << 20
+_IMAGE_BYTES = 64 << 20  # a file of this size may be an image whatever its name is
 _ALGORITHMS = {1: "md5", 2: "sha1", 8: "sha256", 9: "sha384", 10: "sha512"}  # RFC 4880, 9.4
 _DAMAGED = "Compare the RPM with its published checksum, or download it again."
 
@@ -88,6 +89,26 @@ def is_rpm(path: Path) -> bool:
         return False
     with open(path, "rb") as stream:
         return stream.read(len(_LEAD)) == _LEAD
+
+
+def may_hold_image(path: Path) -> bool:
+    """Return whether the RPM ``path`` contains a squashfs image, as an update RPM of Node does.
+
+    The files are read only if one has the name or the size of an image. A damaged RPM may hold
+    one: who reads the image reports the damage.
+    """
+    try:
+        with opened_rpm(path) as payload:
+            return any(map(_may_be_image, rpm.files(payload.header))) and any(
+                payload.archive.read(len(_MAGIC)) == _MAGIC for file in payload.archive
+                if stat.S_ISREG(file.mode) and file.size >= len(_MAGIC))
+    except BadImage:
+        return True
+
+
+def _may_be_image(file: ArchivedFile) -> bool:
+    return stat.S_ISREG(file.mode) and (
+        file.size >= _IMAGE_BYTES or file.name.endswith((".img", ".squashfs")))
 
 
 @contextlib.contextmanager
