@@ -323,7 +323,8 @@ export interface Signature {
 export interface Noteworthy {
     package: string;
     kind: "setuid" | "setgid" | "capabilities" | "device" | "world-writable" | "kernel-module"
-        | "same-name" | "drop-in" | "not-updated" | "scriptlets";
+        | "access" | "unit" | "tmpfiles" | "library" | "selinux" | "protected" | "command"
+        | "bus-name" | "cockpit-page" | "same-name" | "drop-in" | "not-updated" | "scriptlets";
     path: string;
     detail: string;
 }

@@ -13,8 +13,9 @@ import {_, format} from "./text.js";
 
 // The kinds of things to review, the most dangerous first.
 const REVIEWED = ["setuid", "setgid", "capabilities", "device", "world-writable", "kernel-module",
-                  "same-name", "drop-in", "not-updated", "scriptlets"];
-const DANGEROUS = REVIEWED.slice(0, 6);
+                  "access", "unit", "tmpfiles", "library", "selinux", "protected", "command",
+                  "bus-name", "cockpit-page", "same-name", "drop-in", "not-updated", "scriptlets"];
+const DANGEROUS = REVIEWED.slice(0, 13);
 
 /**
  * Return what happens to a plugin, such as "Upgrade cim 1.0 → 1.1".
@@ -122,6 +123,15 @@ export function reviewTitle(kind) {
         "device": _("Device nodes"),
         "world-writable": _("Files that every user can write"),
         "kernel-module": _("Kernel modules that replace one of the kernel"),
+        "access": _("Files that change who may do what"),
+        "unit": _("Changes to units of the system"),
+        "tmpfiles": _("Files that are changed at boot"),
+        "library": _("Changes to the libraries of programs"),
+        "selinux": _("Changes to the SELinux policy"),
+        "protected": _("Files in protected places"),
+        "command": _("Commands that run without a setting"),
+        "bus-name": _("Names and policies on D-Bus"),
+        "cockpit-page": _("Pages in Cockpit"),
         "same-name": _("Files with the name of another one of the system"),
         "drop-in": _("Files that are active without a setting"),
         "not-updated": _("Files that a new image does not update on a deployed host"),

@@ -127,6 +127,9 @@ cockpit.locale({
         "Beendete Änderungen werden nur mit administrativem Zugriff angezeigt.",
     ],
     "Changes outside of packages": [null, "Änderungen außerhalb von Paketen"],
+    "Changes to the SELinux policy": [null, "Änderungen an der SELinux-Richtlinie"],
+    "Changes to the libraries of programs": [null, "Änderungen an den Bibliotheken von Programmen"],
+    "Changes to units of the system": [null, "Änderungen an Units des Systems"],
     "Check again": [null, "Erneut prüfen"],
     "Check the plugins: the list of installed plugins shows what is broken.": [
         null,
@@ -139,6 +142,7 @@ cockpit.locale({
     ],
     "Choose another file": [null, "Andere Datei auswählen"],
     "Commands": [null, "Befehle"],
+    "Commands that run without a setting": [null, "Befehle, die ohne Einstellung laufen"],
     "Comparing the plugin with its record…": [
         null,
         "Das Plugin wird mit seinem Datensatz verglichen …",
@@ -185,6 +189,7 @@ cockpit.locale({
     "Extended attributes": [null, "Erweiterte Attribute"],
     "File": [null, "Datei"],
     "Files": [null, "Dateien"],
+    "Files in protected places": [null, "Dateien an geschützten Orten"],
     "Files of packages": [null, "Dateien von Paketen"],
     "Files of the plugin": [null, "Dateien des Plugins"],
     "Files outside the allowed paths": [null, "Dateien außerhalb der erlaubten Pfade"],
@@ -193,8 +198,10 @@ cockpit.locale({
         "Dateien, die ein neues Abbild auf einem installierten Host nicht aktualisiert",
     ],
     "Files that are active without a setting": [null, "Dateien, die ohne Einstellung wirksam sind"],
+    "Files that are changed at boot": [null, "Dateien, die beim Start geändert werden"],
     "Files that are left out": [null, "Dateien, die weggelassen werden"],
     "Files that are not those of the image": [null, "Dateien, die nicht die des Abbilds sind"],
+    "Files that change who may do what": [null, "Dateien, die ändern, wer was darf"],
     "Files that every user can write": [null, "Dateien, die jeder Benutzer schreiben kann"],
     "Files that scriptlets made or changed": [
         null,
@@ -299,6 +306,7 @@ cockpit.locale({
     "May change": [null, "Darf sich ändern"],
     "Mode": [null, "Modus"],
     "Name": [null, "Name"],
+    "Names and policies on D-Bus": [null, "Namen und Richtlinien auf dem D-Bus"],
     "Names of hosts": [null, "Namen von Hosts"],
     "Needs": [null, "Benötigt"],
     "Neither the system nor a repository has the key $0: its packages are refused.": [
@@ -368,6 +376,7 @@ cockpit.locale({
         null,
         "Pakete, Dateien und Einstellungen sind, wie der Datensatz sie beschreibt.",
     ],
+    "Pages in Cockpit": [null, "Seiten in Cockpit"],
     "Parts of this page": [null, "Teile dieser Seite"],
     "Path": [null, "Pfad"],
     "Paths that are kept over new images": [

@@ -41,6 +41,8 @@ from .model.jobs import Job
 from .model.parameter_values import ParameterValues, refuse_unknown
 from .model.results import KEEP, Notable, Plan, PluginAction, Space
 from .plan import (
+    active_settings,
+    active_units,
     allowed_paths,
     conflicts,
     earlier_accounts,
@@ -148,7 +150,7 @@ def _plan(bundles: Sequence[Bundle], session: Session, *, run: Runner,
                        for bundle in bundles if bundle not in active)),
             packages=packages, table=session.table(), notes=tuple(notes), space=space,
             signatures=preview.signatures(packages, session, known),
-            noteworthy=noteworthy.noteworthy(arrivals, _image_state(arrivals, jobs, session)),
+            noteworthy=_noteworthy(arrivals, jobs, session),
             disputed_files=disputed, replaced=gone),
         jobs, books, revert, skipped_scriptlets=skipped)
 
@@ -200,12 +202,19 @@ def _check_signatures(session: Session, reasons: Reasons, *, download: bool) -> 
             session.check_certain_signatures()
 
 
-def _image_state(arrivals: Arrivals, jobs: Sequence[Job], session: Session) -> Sequence[Notable]:
-    """Return what a deployed host does not get with a new image; nothing outside of image mode."""
-    sources = {item.value for job in jobs for item in job.upgrade.order
-               if item.kind == tmpfiles.KIND}
-    return image_state.not_updated(
-        arrivals, sources, session.rpm_files()) if session.target.image_mode else ()
+def _noteworthy(arrivals: Arrivals, jobs: Sequence[Job], session: Session) -> Tuple[Notable, ...]:
+    """Return what deserves a review: files of packages, and settings that change others' units.
+
+    In image mode, this is also what a deployed host does not get with a new image.
+    """
+    sources = [item.value for job in jobs for item in job.upgrade.order
+               if item.kind == tmpfiles.KIND]
+    files = session.rpm_files()
+    others = [*active_settings.notables(jobs), *(
+        image_state.not_updated(arrivals, sources, files) if session.target.image_mode else ())]
+    return noteworthy.noteworthy(
+        arrivals, others, files=files, sources=sources, texts=[*active_settings.bundle_texts(jobs)],
+        owner=jobs[0].context.facts.owner if jobs else active_units.nobody)
 
 
 def _package_notes(jobs: Sequence[Job], packages: Sequence[PackageChange],

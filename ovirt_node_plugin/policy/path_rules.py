@@ -21,7 +21,7 @@ from ..system.link_places import LinkPlaces
 from ..system.paths import is_inside_any
 from ..system.regular_files import read_regular
 
-_NOT_ALLOWED = "it is outside the allowed paths"
+NOT_ALLOWED = "it is outside the allowed paths"
 _NO_LINKS: Mapping[str, str] = MappingProxyType({})
 
 
@@ -135,7 +135,7 @@ class PathPolicy:
         match = self.deciding(path, folder=folder)
         if match is not None and match.rule.allow or folder and self._leads_on(path):
             return ""
-        return match.objection if match is not None else _NOT_ALLOWED
+        return match.objection if match is not None else NOT_ALLOWED
 
     def deciding(self, path: str, *, folder: bool) -> Optional[RuleMatch]:
         """Return the match of the rule that decides about ``path``, None without one.

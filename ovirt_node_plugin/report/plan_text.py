@@ -3,24 +3,33 @@ from __future__ import annotations
 
 import shutil
 import textwrap
-from typing import List, Sequence, Union
+from typing import Dict, List, Sequence, Union
 
 from ..operations.model.answers import PlanAnswer
 from ..operations.model.next_steps import repair_text
 from ..operations.model.results import (
+    ACCESS,
+    BUS_NAME,
     CAPABILITIES,
+    COCKPIT,
+    COMMAND,
     DEVICE,
     DRIVER,
     DROP_IN,
     INSTALL,
     KEEP,
+    LIBRARY,
     NAMESAKE,
     NOT_UPDATED,
     OFF,
+    PROTECTED,
     REMOVE,
     REPAIR,
     SCRIPTLETS,
+    SELINUX,
     STAYS,
+    TMPFILES,
+    UNIT,
     UPGRADE,
     Check,
     Notable,
@@ -43,6 +52,15 @@ _GROUPS = (("Installed Plugins", ("installed", "broken")), ("Available Plugins",
 _PLANNED = {INSTALL: "Installing", UPGRADE: "Upgrading", REPAIR: "Repairing",
             REMOVE: "Removing", KEEP: "Keeping"}
 _MOST_FOLDERS = 6  # folders that a plan names
+_MOST_PLAIN = 10  # drop-ins of a package that a plan names, if there is nothing to say of them
+_REVIEWED = {
+    CAPABILITIES: "file with capabilities", DROP_IN: "active without a setting",
+    DEVICE: "device node", NAMESAKE: "same name as another",
+    NOT_UPDATED: "not updated on a deployed host", ACCESS: "changes who may do what",
+    UNIT: "changes a unit", TMPFILES: "changes files at boot",
+    LIBRARY: "changes the libraries of programs", SELINUX: "changes the SELinux policy",
+    PROTECTED: "in a protected place", COMMAND: "runs without a setting",
+    BUS_NAME: "on D-Bus", COCKPIT: "page in Cockpit"}
 _KEPT = {"repair": "has no problems"}  # by operation, why a plugin is not changed
 _DONE = {INSTALL: "Installed", UPGRADE: "Upgraded", REPAIR: "Repaired", REMOVE: "Removed"}
 
@@ -238,11 +256,21 @@ def _disk_space(space: Space, root: str) -> str:
 
 
 def _noteworthy(notables: Sequence[Notable]) -> List[str]:
-    """Return what to review before the installation, by package."""
+    """Return what to review before the installation, by package, the dangerous first.
+
+    Only files that are no more than read by themselves are shortened to some.
+    """
+    by_package: Dict[str, List[Notable]] = {}
+    for notable in notables:
+        by_package.setdefault(notable.package, []).append(notable)
     lines: List[str] = []
-    for package in dict.fromkeys(notable.package for notable in notables):
-        lines += [f"Review {package}:", *(f"   {notable_line(notable)}" for notable in notables
-                                           if notable.package == package)]
+    for package, own in by_package.items():
+        plain = [notable for notable in own if notable.kind == DROP_IN and not notable.detail]
+        cut = set(plain[_MOST_PLAIN:])
+        lines += [f"Review {package}:",
+                  *(f"   {notable_line(notable)}" for notable in own if notable not in cut)]
+        if cut:
+            lines.append(f"   active without a setting: and {len(cut)} more, which --json names")
     if any(notable.kind == SCRIPTLETS for notable in notables):
         lines.append("Changes made by scriptlets are reported after the transaction.")
     return lines
@@ -254,9 +282,7 @@ def notable_line(notable: Notable) -> str:
         return f"scriptlets that run: {notable.detail}"
     if notable.kind == DRIVER:
         return f"replaces kernel module {notable.detail}: {notable.path}"
-    what = {CAPABILITIES: "file with capabilities", DROP_IN: "active without a setting",
-            DEVICE: "device node", NAMESAKE: "same name as another",
-            NOT_UPDATED: "not updated on a deployed host"}.get(notable.kind, notable.kind)
+    what = _REVIEWED.get(notable.kind, notable.kind)
     return f"{what}: {notable.path}" + (f" ({notable.detail})" if notable.detail else "")
 
 

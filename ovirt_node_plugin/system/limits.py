@@ -76,6 +76,8 @@ CORE_PATTERNS = 10_000
 """The names in all lists of core packages of a machine or a root."""
 FOLDER_DEPTH = 100
 """The levels of folders in a bundle, and in a part of a root that is listed as a whole."""
+READ_DROP_INS = 200
+"""The files of a package that a plan reads, to tell what takes effect."""
 MODULE_INDEX_BYTES = 16 * MIB
 """One of depmod's lists of modules."""
 MODULE_BYTES = 64 * MIB

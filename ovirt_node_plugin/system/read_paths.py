@@ -158,7 +158,8 @@ DENIED: Mapping[str, Sources] = {
         "libvirtd(8), vdsm: lib/vdsm/tool": ("etc/pki/libvirt", "etc/pki/vdsm"),
     },
 }
-# Denied, by reason, but not by itself active; never listed for review.
+# Denied, by reason, but not by itself active; listed for review as protected places, except those
+# of kernel modules.
 DENIED_STATE: Mapping[str, Sources] = {
     "only plugins with kernel modules have files there": {
         "depmod(8), depmod.d(5)": ("etc/depmod.d", "usr/lib/depmod.d", "usr/lib/modules"),
@@ -214,7 +215,8 @@ REVIEWED: Sources = {
     "logrotate(8), logrotate.conf(5)": ("etc/logrotate.conf", "etc/logrotate.d"),
     "rsyslog.conf(5)": ("etc/rsyslog.conf", "etc/rsyslog.d"),
     "augenrules(8), auditd-plugins(5)": ("etc/audisp", "etc/audit"),
-    "dbus-daemon(1)": ("etc/dbus-1", "usr/share/dbus-1"),
+    "dbus-daemon(1)": (
+        "etc/dbus-1", "usr/local/share/dbus-1", "usr/share/dbus-1"),
     "polkit(8)": ("etc/polkit-1", "usr/share/polkit-1"),
     "pam(8), pam.d(5); Linux-PAM, libpam/pam_private.h": (
         "etc/pam.d", "etc/security", "usr/lib*/security", "usr/lib/pam.d", "usr/share/pam.d"),
@@ -266,7 +268,9 @@ REVIEWED: Sources = {
     "exports(5), auto.master(5), targetctl(8)": (
         "etc/auto.*", "etc/exports", "etc/exports.d", "etc/target"),
     "sanlock(8), wdmd(8)": ("etc/sanlock", "etc/wdmd.d"),
-    "cockpit(1), cockpit.conf(5)": ("etc/cockpit", "usr/share/cockpit"),
+    "cockpit(1), cockpit.conf(5)": (
+        "etc/cockpit", "root/.local/share/cockpit", "usr/local/share/cockpit",
+        "usr/share/cockpit"),
     "anaconda, docs/configuration-files.rst": ("etc/anaconda", "usr/share/anaconda"),
     "tuned(8), tuned-main.conf(5)": ("etc/tuned", "usr/lib/tuned/recommend.d"),
     "smartd.conf(5), acpid(8)": ("etc/acpi", "etc/smartmontools"),

@@ -15,6 +15,10 @@ SETUID, SETGID, CAPABILITIES, DEVICE, WRITABLE, DRIVER, NAMESAKE, DROP_IN, NOT_U
     "setuid", "setgid", "capabilities", "device", "world-writable", "kernel-module", "same-name",
     "drop-in", "not-updated")
 SCRIPTLETS = "scriptlets"
+# Kinds of Notable for files that programs read by themselves, beside DROP_IN.
+PROTECTED, UNIT, TMPFILES, LIBRARY, SELINUX, ACCESS, COMMAND, BUS_NAME, COCKPIT = (
+    "protected", "unit", "tmpfiles", "library", "selinux", "access", "command", "bus-name",
+    "cockpit-page")
 
 INSTALL, UPGRADE, REPAIR, KEEP, REMOVE = "install", "upgrade", "repair", "keep", "remove"
 # Kinds of Finding: in the record or the undo data, which cannot be repaired, in the inventory, of
@@ -142,8 +146,9 @@ class Notable:
 
     ``kind`` is a constant above; ``path`` is absolute, empty for scriptlets. ``detail``
     depends on the kind: mode and owner of a file, capabilities as cap_to_text(3) writes
-    them, the name of a kernel's own module, other files of the same name, the resolved path
-    of a drop-in, numbers of files and folders, or names of scriptlets such as ``post``.
+    them, the name of a kernel's own module, other files of the same name, what of a file
+    takes effect, the resolved path of a drop-in, numbers of files and folders, or names of
+    scriptlets such as ``post``. ``package`` is ``plugin NAME`` for a setting.
     """
 
     package: str

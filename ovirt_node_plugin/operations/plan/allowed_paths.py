@@ -1,19 +1,21 @@
 """Which files packages of plugins may contain: in the allowed paths, in no reserved folder."""
 from __future__ import annotations
 
+import functools
 import os
 import stat
 from dataclasses import replace
 from pathlib import Path
-from typing import List, Sequence, Tuple
+from typing import List, Pattern, Sequence, Tuple
 
 from ...config import Config
 from ...errors import DisputedFile, OutsideRoot, PathsRefused
 from ...policy import other_places
-from ...policy.path_rules import PathPolicy, PathRule, built_in, read_rules
+from ...policy.path_rules import NOT_ALLOWED, PathPolicy, PathRule, built_in, read_rules
 from ...settings.modules import kernel_modules
 from ...settings.modules.module_index import module_name
 from ...system import read_paths
+from ...system.globs import below_pattern
 from ...system.link_places import LinkPlaces
 from ...system.paths import resolve_inside
 from ...system.words import first_lines
@@ -98,11 +100,24 @@ def notes(files: Sequence[DisputedFile]) -> Tuple[str, ...]:
 
 
 def listed(files: Sequence[DisputedFile]) -> List[str]:
-    """Return a line for each of the first files, and one with the number of the others."""
+    """Return lines for files, those first that programs read by themselves or that are denied.
+
+    Each of these has a line; of the others, the first ten, and the number of the rest.
+    """
+    active = _active()
+    read = [file for file in files if NOT_ALLOWED not in file.reason or active.match(
+        file.path[1:])]
+    shown = set(read)
+    others = [file for file in files if file not in shown]
     lines = [f"{file.path} in package {file.package}"
              + (f" of plugin {file.plugin}" if file.plugin else "") + f": {file.reason}"
-             for file in files]
-    return first_lines(lines, _MOST_NAMED, after=", which --json names")
+             for file in (*read, *others)]
+    return first_lines(lines, len(read) + _MOST_NAMED, after=", which --json names")
+
+
+@functools.lru_cache(maxsize=1)
+def _active() -> Pattern[str]:
+    return below_pattern(*read_paths.active())
 
 
 def brings_modules(job: Job, arrivals: Arrivals) -> bool:

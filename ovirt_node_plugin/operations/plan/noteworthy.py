@@ -3,36 +3,50 @@ from __future__ import annotations
 
 import re
 import stat
-from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
-from typing import DefaultDict, FrozenSet, Iterator, List, Sequence, Tuple
+from types import MappingProxyType
+from typing import FrozenSet, Iterator, List, Mapping, Sequence, Tuple
 
 from ...errors import OutsideRoot
 from ...packages.headers import PackedFile
-from ...packages.session import PackageChange
-from ...policy.path_rules import PathPolicy, RuleMatch
+from ...policy.path_rules import RuleMatch
 from ...settings.modules.module_index import kernel_modules, module_name
 from ...system.paths import resolve_inside
 from ...system.trees import stat_of
 from ..model.results import (
+    ACCESS,
+    BUS_NAME,
     CAPABILITIES,
+    COCKPIT,
+    COMMAND,
     DEVICE,
     DRIVER,
     DROP_IN,
+    LIBRARY,
     NAMESAKE,
     NOT_UPDATED,
+    PROTECTED,
     SCRIPTLETS,
+    SELINUX,
     SETGID,
     SETUID,
+    TMPFILES,
+    UNIT,
     WRITABLE,
     Notable,
 )
+from .active_files import ActiveFiles
 from .active_paths import active_paths
+from .active_units import Owner, nobody
 from .arriving import Arrivals, Arriving
 
-_ORDER = (SETUID, SETGID, CAPABILITIES, DEVICE, WRITABLE, DRIVER, NAMESAKE, DROP_IN,
-          NOT_UPDATED)
+_NO_FILES: Mapping[str, Path] = MappingProxyType({})
+# The most dangerous first
+_ORDER = (SETUID, SETGID, CAPABILITIES, DEVICE, WRITABLE, DRIVER, ACCESS, UNIT, TMPFILES, LIBRARY,
+          SELINUX, PROTECTED, COMMAND, BUS_NAME, COCKPIT, NAMESAKE, DROP_IN, NOT_UPDATED,
+          SCRIPTLETS)
+_RANKS = {kind: rank for rank, kind in enumerate(_ORDER)}
 # Where a shell looks for programs; which is first differs between users and services.
 _PROGRAMS = ("usr/local/sbin", "usr/local/bin", "usr/sbin", "usr/bin")
 # What Python imports by a name: a file, an extension, or a folder with an __init__.
@@ -41,42 +55,43 @@ _IMPORTED = re.compile(
     r"(?:/__init__)?(?:\.[^/]*)?\.(?:pyc?|so)")
 
 
-def noteworthy(arrivals: Arrivals, others: Sequence[Notable] = ()) -> Tuple[Notable, ...]:
+def noteworthy(arrivals: Arrivals, others: Sequence[Notable] = (), *,
+               files: Mapping[str, Path] = _NO_FILES, sources: Sequence[str] = (),
+               texts: Sequence[Tuple[str, str, str]] = (), owner: Owner = nobody,
+               ) -> Tuple[Notable, ...]:
     """Return what deserves a review in the packages that arrive and are fetched.
 
-    Files are judged by their place, with the links of the root and of the packages
-    followed. The result also has ``others``, and is sorted by package, then by kind and path;
-    the scriptlets of a package come last.
+    Files are judged by their place, with the links of the root and of the packages followed,
+    and by their content. ``files``, ``sources`` and ``owner`` are as in ``ActiveFiles``,
+    ``texts`` are the arguments of its ``of_text`` for files of bundles. The result also has
+    ``others``; the most dangerous kind is first, and of one kind it is sorted by package and
+    path.
     """
     root = arrivals.root
     entries = [entry for entry in arrivals.entries if entry.file is not None]
     system = _System(
         root, modules=kernel_modules(root),
         arriving=frozenset(place for entry in entries for place in entry.places),
-        active=active_paths(root, arrivals.links))
-    notables: DefaultDict[str, List[Notable]] = defaultdict(list)
-    for entry in entries:
-        notables[entry.change.nevra] += _entry(entry, system)
-    for notable in others:
-        notables[notable.package].append(notable)
-    return tuple(notable for change in arrivals.packages
-                 for notable in _of_package(change, notables[change.nevra]))
+        files=ActiveFiles(arrivals, active_paths(root, arrivals.links), files=files,
+                          sources=sources, owner=owner))
+    notables = [*(notable for entry in entries for notable in _entry(entry, system)), *others]
+    notables += [notable for text in texts for notable in system.files.of_text(*text)]
+    notables += [Notable(change.nevra, SCRIPTLETS, "", ", ".join(change.header.scriptlets))
+                 for change in arrivals.packages
+                 if change.header is not None and change.header.scriptlets]
+    packages = {change.nevra: rank for rank, change in enumerate(arrivals.packages)}
+    return tuple(sorted(dict.fromkeys(notables), key=lambda notable: (
+        _RANKS[notable.kind], packages.get(notable.package, -1), notable.path)))
 
 
 @dataclass(frozen=True)
 class _System:
-    """A root, the modules of its kernels, all places of arriving files, and the active paths."""
+    """A root, the modules of its kernels, all places of arriving files, and the active files."""
 
     root: Path
     modules: FrozenSet[str]
     arriving: FrozenSet[str]
-    active: PathPolicy
-
-
-def _of_package(change: PackageChange, notables: Sequence[Notable]) -> Iterator[Notable]:
-    yield from sorted(notables, key=lambda notable: (_ORDER.index(notable.kind), notable.path))
-    if change.header is not None and change.header.scriptlets:
-        yield Notable(change.nevra, SCRIPTLETS, "", ", ".join(change.header.scriptlets))
+    files: ActiveFiles
 
 
 def _entry(entry: Arriving, system: _System) -> Iterator[Notable]:
@@ -87,9 +102,13 @@ def _entry(entry: Arriving, system: _System) -> Iterator[Notable]:
     if file.is_folder or file.ghost:
         return
     matches = [(place, match) for place in entry.places
-               for match in [system.active.deciding(place, folder=False)] if match is not None]
+               for match in [system.files.read_as(place)] if match is not None]
     if matches:
-        yield Notable(nevra, DROP_IN, file.path, _detail(file.path, *matches[-1]))
+        place, match = matches[-1]
+        yield from system.files.notables(entry, place, match.rule.path,
+                                         _detail(file.path, place, match))
+    else:
+        yield from system.files.elsewhere(entry)
     for name in dict.fromkeys(map(module_name, entry.places)):
         if name in system.modules:
             yield Notable(nevra, DRIVER, file.path, name)

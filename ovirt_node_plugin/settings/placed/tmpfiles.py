@@ -8,12 +8,11 @@ import urllib.parse
 from typing import Iterator, List, Optional, Sequence
 
 from ...system.entries import read_entry
+from ...system.tmpfiles_lines import tmpfiles_lines
 from ..kit.model import Context
 
 KIND = "tmpfiles"
 CREATED = "created"
-# The types that create their path; with "!" only at boot.
-_MAKING = frozenset("fFdDvqQpLcbC")
 
 
 def state(place: str, ctx: Context) -> Optional[str]:
@@ -67,11 +66,7 @@ def paths(text: str, *, boot: bool = False) -> Iterator[str]:
 
     With ``boot``, those that it creates at boot only are among them.
     """
-    for line in text.splitlines():
-        words = line.split(None, 2)
-        if len(words) < 2 or words[0].startswith("#"):
-            continue
-        kind, path = words[0], words[1].strip("\"'")
-        if kind[0] in _MAKING and (boot or "!" not in kind) and path.startswith(
-                "/") and "%" not in path and ".." not in path.split("/"):
-            yield path
+    for line in tmpfiles_lines(text):
+        if line.makes and not line.is_open and (boot or "!" not in line.type) and (
+                line.path.startswith("/") and ".." not in line.path.split("/")):
+            yield line.path

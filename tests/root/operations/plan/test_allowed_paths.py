@@ -265,9 +265,10 @@ def test_special_modes_devices_drop_ins_and_scriptlets_are_noteworthy(tmp_path: 
         ("world-writable", "/opt/a/all", "mode 0777, root:root"),
         ("world-writable", "/opt/a/null", "mode 0666, root:root"),
         ("world-writable", "/opt/a/open", "mode 0666, root:root"),
-        ("drop-in", "/etc/cron.daily/a", ""), ("drop-in", "/etc/sysctl.d/a.conf", ""),
-        ("drop-in", "/lib/udev/rules.d/a.rules", ""),
-        ("drop-in", "/usr/libexec/vdsm/hooks/before_vm_start/50_a", ""),
+        ("command", "/etc/cron.daily/a", "run by cron"),
+        ("command", "/lib/udev/rules.d/a.rules", "run by udev: its content is not known yet"),
+        ("command", "/usr/libexec/vdsm/hooks/before_vm_start/50_a", "run by VDSM"),
+        ("drop-in", "/etc/sysctl.d/a.conf", ""),
         ("scriptlets", "", "post, preun")]
 
 
@@ -279,18 +280,24 @@ def test_drop_ins_reached_by_links_of_another_package_are_noteworthy(tmp_path: P
         package_with("b", file("/opt/evil/s/evil"), file("/opt/old/rules.d/x")),
         package_with("a", file("/opt/evil/s", 0o120777, link="/etc/sudoers.d"))], tmp_path)
     assert list(map(notable_line, notables)) == [
-        "active without a setting: /opt/evil/s/evil (that is /etc/sudoers.d/evil)",
-        "active without a setting: /opt/old/rules.d/x (that is /etc/udev/rules.d/x)"]
+        "changes who may do what: /opt/evil/s/evil (that is /etc/sudoers.d/evil; sudo: its content "
+        "is not known yet)",
+        "runs without a setting: /opt/old/rules.d/x (that is /etc/udev/rules.d/x; run by udev: "
+        "its content is not known yet)"]
 
 
-@pytest.mark.parametrize("path", [
-    "/etc/environment", "/etc/anacrontab", "/etc/kdump/pre.d/x", "/usr/share/vdsm/x.py",
-    "/usr/lib64/security/pam_x.so", "/usr/lib64/python3.9/site-packages/x.pth",
-    "/usr/lib/systemd/system.conf.d/x.conf", "/etc/systemd/logind.conf.d/x.conf"])
-def test_allowed_files_that_are_active_without_a_setting_are_noteworthy(path: str) -> None:
+@pytest.mark.parametrize("path, kind", [
+    ("/etc/environment", "drop-in"), ("/etc/anacrontab", "command"),
+    ("/etc/kdump/pre.d/x", "command"), ("/usr/share/vdsm/x.py", "drop-in"),
+    ("/usr/lib64/security/pam_x.so", "library"),
+    ("/usr/lib64/python3.9/site-packages/x.pth", "command"),
+    ("/usr/lib/systemd/system.conf.d/x.conf", "drop-in"),
+    ("/etc/systemd/logind.conf.d/x.conf", "drop-in")])
+def test_allowed_files_that_are_active_without_a_setting_are_noteworthy(
+        path: str, kind: str) -> None:
     assert ORDINARY.objection(path[1:]) == ""
     notables = notable([package_with("a", file(path))], Path("/nowhere"))
-    assert [item.kind for item in notables] == ["drop-in"]
+    assert [item.kind for item in notables] == [kind]
 
 
 def test_programs_and_python_modules_with_the_name_of_another_are_noteworthy(

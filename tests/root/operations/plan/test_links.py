@@ -90,7 +90,7 @@ def denied(arriving: Arrivals) -> Set[str]:
 
 
 def listed(arriving: Arrivals) -> Set[str]:
-    return {notable.path for notable in noteworthy(arriving) if notable.kind == "drop-in"}
+    return {notable.path for notable in noteworthy(arriving) if notable.kind != "scriptlets"}
 
 
 @pytest.mark.parametrize("judge, globs", [(refused, RESERVED), (denied, DENIED),
@@ -157,13 +157,16 @@ def test_the_plan_says_by_which_link_a_file_is_active(tmp_path: Path) -> None:
          "/etc/polkit-1": "/opt/polkit", "/opt/polkit/rules.d/a.rules": "",
          "/opt/later/job": "", "/opt/there/job": "", "/opt/other": "/etc/cron.d"}]))
     assert sorted(map(notable_line, notables)) == [
-        "active without a setting: /etc/polkit-1",
-        "active without a setting: /etc/profile.d/a.sh",
-        "active without a setting: /etc/sudoers.d",
-        "active without a setting: /opt/a/profile (read through /etc/profile.d/a.sh)",
-        "active without a setting: /opt/evil/all (read through /etc/sudoers.d)",
-        "active without a setting: /opt/later/job (read through /etc/cron.d/old)",
-        "active without a setting: /opt/polkit/rules.d/a.rules (read through /etc/polkit-1)"]
+        "changes who may do what: /etc/polkit-1 (polkit)",
+        "changes who may do what: /etc/sudoers.d (sudo: its content is not known yet)",
+        "changes who may do what: /opt/evil/all (read through /etc/sudoers.d; sudo: its content is "
+        "not known yet)",
+        "changes who may do what: /opt/polkit/rules.d/a.rules (read through /etc/polkit-1; polkit)",
+        "runs without a setting: /etc/profile.d/a.sh (run by each shell that starts)",
+        "runs without a setting: /opt/a/profile (read through /etc/profile.d/a.sh; run by each "
+        "shell that starts)",
+        "runs without a setting: /opt/later/job (read through /etc/cron.d/old; cron: its content "
+        "is not known yet)"]
 
 
 # -- by the real dnf

@@ -1,0 +1,263 @@
+"""What each arriving file that programs read by themselves does, from its place and content."""
+from __future__ import annotations
+
+import os
+import posixpath
+import re
+from pathlib import Path
+from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Set, Tuple
+
+from ...errors import OutsideRoot
+from ...packages.payload import read_files
+from ...policy.path_rules import PathPolicy, RuleMatch
+from ...system import read_paths
+from ...system.globs import below_pattern
+from ...system.limits import READ_DROP_INS, TEXT_BYTES
+from ...system.path_sets import OF_ALL
+from ...system.paths import resolve_inside
+from ...system.tmpfiles_lines import TmpfilesLine, tmpfiles_lines
+from ...system.trees import folders_above
+from ...system.words import printable
+from ..model.results import COCKPIT, DROP_IN, LIBRARY, PROTECTED, SELINUX, TMPFILES, UNIT, Notable
+from .active_content import content_at, lines_of
+from .active_units import Owner, unit_effect
+from .arriving import Arrivals, Arriving
+
+_TMPFILES = re.compile(r"(?:etc|usr/lib|usr/local/lib)/tmpfiles\.d/[^/]+\.conf")
+_LIBRARY_FOLDERS = re.compile(r"etc/ld\.so\.conf(?:\.d/[^/]+\.conf)?")
+_PAGE = re.compile(r"((?:usr/share|usr/local/share|root/\.local/share)/cockpit/([^/]+))/.+")
+_OVERRIDE = re.compile(r"etc/cockpit/([^/]+)\.override\.json")
+_MODULE = re.compile(r"(?:var/lib|etc)/selinux/.+")
+_LIBRARY = re.compile(r"(.+?\.so(?:\.[^.]+)?)(?:\..*)?")
+_SYSTEM_LIBRARIES = ("usr/lib64", "usr/lib")
+# Where a new folder or file of a plugin is not seen by anything else
+_OWN_TOPS = ("etc", "opt", "run", "tmp", "usr", "var")
+_WILD = re.compile(r"[*?\[]")
+_UNREAD = "its content is not known yet"
+_WIDTH = 200
+_UNITS = re.compile("usr/(?:local/)?lib/systemd/(?:system|user)/")
+# State that a package has no reason to bring, except kernel modules, which are judged apart
+_STATE = [(below_pattern(path), path) for sources in read_paths.DENIED_STATE.values()
+          for path in read_paths.paths_of(sources)
+          if not path.endswith(("lib/modules", "lib/firmware", "depmod.d"))]
+_DENIED: Mapping[str, str] = {path: reason for reason, path in read_paths.denied()}
+
+
+class ActiveFiles:
+    """The active files of the packages that arrive.
+
+    ``files`` are the RPM files on this machine by NEVRA, ``sources`` the files that settings
+    copy to tmpfiles.d(5), ``owner`` returns the package of an installed file.
+    """
+
+    def __init__(self, arrivals: Arrivals, active: PathPolicy, files: Mapping[str, Path],
+                 sources: Sequence[str], owner: Owner) -> None:
+        self._root, self._links, self._active = arrivals.root, arrivals.links, active
+        self._owner, self._sources, self._files = owner, frozenset(sources), files
+        self._matches: Dict[str, Optional[RuleMatch]] = {}
+        self._entries = {place: entry for entry in arrivals.entries for place in entry.places}
+        self._own_folders = self._folders_of_plugins()
+        self._units = {place.rpartition("/")[2] for place, entry in self._entries.items()
+                       if "/systemd/system/" in place and entry.file and entry.file.is_regular}
+        self._by_folder = self._libraries()
+        self._contents = self._read()
+
+    def read_as(self, place: str) -> Optional[RuleMatch]:
+        """Return by which path of the list a file at ``place`` is read, None if by none."""
+        if place not in self._matches:
+            self._matches[place] = self._active.deciding(place, folder=False)
+        return self._matches[place]
+
+    def notables(self, entry: Arriving, place: str, rule: str, detail: str) -> Iterator[Notable]:
+        """Yield what the file ``entry`` does at ``place``, where it is read by itself.
+
+        ``rule`` is the path of the list by which it is, ``detail`` what is to be said of the
+        place. A file that is read through a link counts as one at the place of the link.
+        """
+        place = self._name(place)
+        page = _PAGE.fullmatch(place)
+        for kind, text in self._effects(entry, place, rule):
+            words = "; ".join(filter(None, (detail, _short(text))))
+            yield Notable(entry.change.nevra, kind,
+                          f"/{page.group(1)}" if page else entry.path, words)
+
+    def of_text(self, package: str, path: str, text: str) -> Iterator[Notable]:
+        """Yield what a tmpfiles.d(5) file ``text``, that a setting has from ``path``, does."""
+        for line in self._lines_about_others(text):
+            yield Notable(package, TMPFILES, path, _short(line))
+
+    def elsewhere(self, entry: Arriving) -> Iterator[Notable]:
+        """Yield what the file ``entry`` does that no path of the list names.
+
+        These are unit files in place of others, modules of SELinux, what settings copy, and
+        files in places that another program has as its own.
+        """
+        for place in entry.places[-1:]:
+            rule = next((path for pattern, path in _STATE if pattern.match(place)), "")
+            if rule or _UNITS.match(place) or entry.path in self._sources:
+                yield from (notable for notable in self.notables(entry, place, rule, "")
+                            if notable.kind != DROP_IN)
+
+    def _effects(self, entry: Arriving, place: str, rule: str) -> Iterator[Tuple[str, str]]:
+        link = entry.file.link if entry.file else ""
+        unit = unit_effect(place, link, self._units, self._root, self._owner)
+        page, override = _PAGE.fullmatch(place), _OVERRIDE.fullmatch(place)
+        if unit is not None:
+            yield UNIT, unit
+        elif _MODULE.fullmatch(place):
+            yield SELINUX, "in the SELinux policy without a setting"
+        elif page or override:
+            name = page.group(2) if page else override.group(1) if override else ""
+            there = page and os.path.lexists(self._root / page.group(1))
+            yield COCKPIT, (f"changes the page {name}" if override or there else f"page {name}")
+        elif _TMPFILES.fullmatch(place) or entry.path in self._sources:
+            yield from self._tmpfiles(entry, rule)
+        elif _LIBRARY_FOLDERS.fullmatch(place):
+            yield from self._library_folders(entry)
+        else:
+            yield self._by_content(entry, place, rule)
+
+    def _by_content(self, entry: Arriving, place: str, rule: str) -> Tuple[str, str]:
+        listed, reason = content_at(place), _DENIED.get(rule, "")
+        if listed is None:
+            return (PROTECTED, reason) if reason else (DROP_IN, "")
+        content = self._content(entry) if listed.reader else ""
+        if listed.reader is None:
+            found: List[str] = []
+        elif content is None:
+            found = [_UNREAD]
+        else:
+            found = listed.reader(content)
+        if not found and not listed.always:
+            return DROP_IN, ""
+        shown = ", ".join(found) if listed.kind != DROP_IN or found != [_UNREAD] else ""
+        return listed.kind, ": ".join(filter(None, (listed.text, shown)))
+
+    def _tmpfiles(self, entry: Arriving, rule: str) -> Iterator[Tuple[str, str]]:
+        content = self._content(entry)
+        if content is None:
+            yield TMPFILES, _UNREAD
+            return
+        lines = self._lines_about_others(content)
+        for text in lines:
+            yield TMPFILES, text
+        if not lines and rule:
+            yield DROP_IN, ""
+
+    def _lines_about_others(self, content: str) -> List[str]:
+        """Return the lines that change what is not the plugins', those of existing paths first."""
+        known = {f"{line.type} {line.path}" + (f": {line.argument}" if line.argument else ""): line
+                 for line in tmpfiles_lines(content) if self._concerns_others(line)}
+        return sorted(known, key=lambda text: not self._is_there(known[text].path))
+
+    def _concerns_others(self, line: TmpfilesLine) -> bool:
+        """Return whether a line changes what is not the plugin's, or makes what is active."""
+        parts = _WILD.split(line.path, maxsplit=1) if line.is_pattern else [line.path]
+        whole, path = len(parts) == 1, _plain_path(parts[0])
+        if line.is_open or line.type[0] in "cb" or path.split("/")[0] not in _OWN_TOPS:
+            return True
+        below_run = path[4:] if path.startswith("run/") else ""
+        if any(self._active.deciding(place, folder=True) for place in (
+                path, *(f"{top}/{below_run}" for top in ("etc", "usr/lib") if below_run))):
+            return True
+        if self._own_folders & {path, *folders_above(path)} or whole and path in self._entries:
+            return False
+        return not whole or not line.makes or self._is_there(path)
+
+    def _library_folders(self, entry: Arriving) -> Iterator[Tuple[str, str]]:
+        content = self._content(entry)
+        if content is None:
+            yield LIBRARY, _UNREAD
+            return
+        for folder in dict.fromkeys(re.split(r"[:,\s]+", " ".join(lines_of(content)))):
+            plain = self._place(folder)
+            names = sorted(name for name in self._by_folder.get(plain, ())
+                           if any(self._is_there(f"{where}/{name}")
+                                  for where in _SYSTEM_LIBRARIES))
+            hides = f", before the system's {', '.join(names)}" if names else ""
+            yield LIBRARY, f"every program searches {folder} for libraries{hides}"
+
+    def _libraries(self) -> Dict[str, Set[str]]:
+        """Return the names by which programs ask for the arriving libraries, by folder."""
+        found: Dict[str, Set[str]] = {}
+        for place in self._entries:
+            folder, _, name = place.rpartition("/")
+            match = _LIBRARY.fullmatch(name)
+            if match:
+                found.setdefault(folder, set()).add(match.group(1))
+        return found
+
+    def _place(self, path: str) -> str:
+        """Return where a folder is relative to the root, with arriving links followed."""
+        try:
+            where = resolve_inside(self._root, posixpath.normpath(path), links=self._links)
+        except OutsideRoot:
+            return path.strip("/")
+        return where.relative_to(self._root).as_posix()
+
+    def _name(self, place: str) -> str:
+        """Return the path by which programs open the file at ``place``, links not followed."""
+        match = self.read_as(place)
+        if match is None or match.place == match.rule.path and not match.above:
+            return place
+        below = place.split("/")[match.place.count("/") + 1:]
+        return "/".join([match.rule.path, *below])
+
+    def _is_there(self, path: str) -> bool:
+        try:
+            return os.path.lexists(resolve_inside(self._root, path.strip("/"), follow_last=False))
+        except (OutsideRoot, OSError, ValueError):
+            return False
+
+    def _folders_of_plugins(self) -> Set[str]:
+        return {place for place, entry in self._entries.items()
+                if entry.file is not None and entry.file.is_folder and place not in OF_ALL
+                and self._is_of_plugins(place)}
+
+    def _is_of_plugins(self, place: str) -> bool:
+        owner = self._owner(place) if self._is_there(place) else ""
+        return not owner or " of plugin " in owner
+
+    def _content(self, entry: Arriving) -> Optional[str]:
+        target = self._target(entry)
+        return self._contents.get((target.change.nevra, target.path)) if target else None
+
+    def _target(self, entry: Arriving) -> Optional[Arriving]:
+        """Return the file itself to which arriving links lead, None if it does not arrive."""
+        if entry.file is None or entry.file.is_regular:
+            return entry
+        try:
+            path = resolve_inside(self._root, entry.path, links=self._links)
+        except OutsideRoot:
+            return None
+        return self._entries.get(path.relative_to(self._root).as_posix())
+
+    def _read(self) -> Dict[Tuple[str, str], str]:
+        wanted: Dict[str, List[str]] = {}
+        for place, entry in self._entries.items():
+            if self._is_read(place, entry):
+                target = self._target(entry)
+                if target is not None and target.file is not None and target.file.is_regular:
+                    wanted.setdefault(target.change.nevra, []).append(target.path)
+        return {(nevra, path): content.decode(errors="replace")
+                for nevra, paths in wanted.items() if nevra in self._files
+                for path, content in read_files(self._files[nevra], paths[:READ_DROP_INS],
+                                                max_bytes=TEXT_BYTES)}
+
+    def _is_read(self, place: str, entry: Arriving) -> bool:
+        if entry.file is None or entry.file.is_folder or entry.file.ghost:
+            return False
+        place = self._name(place)
+        listed = content_at(place)
+        return bool((listed and listed.reader) or _TMPFILES.fullmatch(place)
+                    or _LIBRARY_FOLDERS.fullmatch(place) or entry.path in self._sources)
+
+
+def _plain_path(path: str) -> str:
+    plain = posixpath.normpath("/" + path.lstrip("/")).strip("/")
+    return f"run{plain[7:]}" if f"{plain}/".startswith("var/run/") else plain
+
+
+def _short(text: str) -> str:
+    shown = printable(text[:_WIDTH + 1])
+    return shown if len(shown) <= _WIDTH else shown[:_WIDTH] + "…"
