@@ -213,7 +213,7 @@ def _noteworthy(arrivals: Arrivals, jobs: Sequence[Job], session: Session) -> Tu
     others = [*active_settings.notables(jobs), *(
         image_state.not_updated(arrivals, sources, files) if session.target.image_mode else ())]
     return noteworthy.noteworthy(
-        arrivals, others, files=files, sources=sources, texts=[*active_settings.bundle_texts(jobs)],
+        arrivals, others, files=files, sources=sources, texts=[*active_settings.texts(jobs)],
         owner=jobs[0].context.facts.owner if jobs else active_units.nobody)
 
 

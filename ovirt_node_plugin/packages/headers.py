@@ -40,6 +40,8 @@ UNSHOWN = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 ACCOUNT_LINE = re.compile(r"(?:u!?|g|m)\s")  # not comments, not ranges of ids for all accounts
 _ACCOUNT = re.compile(r"(?:user|group|groupmember)\(.+\)")
 _ASK = "Do not install it; ask its vendor."
+_SONAME = re.compile(r"(lib[^()\s]+\.so(?:\.[^()\s]+)?)\(\)")
+_POLICY = re.compile(r"\b(?:semodule|semanage|setsebool|setenforce|selinux_modules_\w+)\b")
 _ALGORITHMS: Mapping[object, str] = {
     1: "md5", 2: "sha1", 8: "sha256", 9: "sha384", 10: "sha512"}
 
@@ -92,7 +94,9 @@ class Header:
     ``expanded`` are those of them in which rpm expands macros or tags of the header;
     ``accounts`` the lines of sysusers.d(5) by which rpm 4.19 and later creates users and
     groups before it unpacks the package; ``about_modules`` is whether a scriptlet mentions
-    kernel modules.
+    kernel modules; ``libraries`` are the SONAMEs that the package provides; ``policy_lines``
+    the lines of scriptlets that mention a program which changes the SELinux policy, each after
+    the name of its scriptlet.
     """
 
     nevra: str
@@ -104,6 +108,8 @@ class Header:
     expanded: Tuple[str, ...] = ()
     about_modules: bool = False
     fingerprint: str = ""
+    libraries: Tuple[str, ...] = ()
+    policy_lines: Tuple[Tuple[str, str], ...] = ()
 
 
 def read_header(path: Path) -> Header:
@@ -221,7 +227,8 @@ def _header(raw: RpmHeader, columns: _Columns) -> Header:
                   scriptlets=tuple(_scriptlets(raw)),
                   expanded=tuple(_expanded(raw)), files=columns.files(),
                   about_modules=_are_about_modules(raw),
-                  accounts=tuple(_accounts(raw)), fingerprint=_fingerprint(raw))
+                  accounts=tuple(_accounts(raw)), fingerprint=_fingerprint(raw),
+                  libraries=tuple(_libraries(raw)), policy_lines=tuple(_policy_lines(raw)))
 
 
 def digest_of(raw: RpmHeader) -> str:
@@ -287,13 +294,33 @@ def _expanded(raw: RpmHeader) -> Iterable[str]:
             yield name
 
 
+def _libraries(raw: RpmHeader) -> Iterable[str]:
+    """Yield the SONAMEs among what a package provides, such as ``libacme.so.1()(64bit)``."""
+    for name in dict.fromkeys(texts_of(raw, "providename")):
+        match = _SONAME.match(name)
+        if match:
+            yield match.group(1)
+
+
 def _are_about_modules(raw: RpmHeader) -> bool:
     """Return whether any scriptlet mentions kernel modules, or a program for them."""
-    values = [_value(raw, tag) for name in _SCRIPTLETS for tag in (name, f"{name}prog")]
-    values += [_value(raw, f"{name}scripts") for name in _TRIGGERS]
-    texts = [str(text) for value in values
-             for text in (value if isinstance(value, list) else [value or ""])]
-    return any(word in text for text in texts for word in _MODULE_WORDS)
+    return any(word in text for _, text in _script_texts(raw) for word in _MODULE_WORDS)
+
+
+def _policy_lines(raw: RpmHeader) -> Iterable[Tuple[str, str]]:
+    for name, text in _script_texts(raw):
+        if _POLICY.search(text):
+            yield from ((name, line.strip()) for line in text.splitlines() if _POLICY.search(line))
+
+
+def _script_texts(raw: RpmHeader) -> Iterable[Tuple[str, str]]:
+    """Yield the text, and the interpreter, of each scriptlet after its name."""
+    tags = [(name, tag) for name in _SCRIPTLETS for tag in (name, f"{name}prog")]
+    tags += [(name, f"{name}scripts") for name in _TRIGGERS]
+    for name, tag in tags:
+        value = _value(raw, tag)
+        for text in value if isinstance(value, list) else [value or ""]:
+            yield name[:-2] if name in ("prein", "postin") else name, str(text)
 
 
 def _value(raw: RpmHeader, tag: str) -> object:

@@ -76,7 +76,7 @@ def plan(result: Union[Plan, PlanAnswer]) -> List[str]:
     lines += _signature_lines(result.signatures)
     if result.space is not None and result.packages:
         lines.append(_disk_space(result.space, str(result.target.root)))
-    lines += _noteworthy(result.noteworthy)
+    lines += reviewed(result.noteworthy)
     lines += [f"Note: {note}" for note in result.notes]
     lines += unrepaired(result)
     if not result.changes:
@@ -255,7 +255,7 @@ def _disk_space(space: Space, root: str) -> str:
     return f"Disk space in {root}: {need}{free}."
 
 
-def _noteworthy(notables: Sequence[Notable]) -> List[str]:
+def reviewed(notables: Sequence[Notable]) -> List[str]:
     """Return what to review before the installation, by package, the dangerous first.
 
     Only files that are no more than read by themselves are shortened to some.
@@ -283,6 +283,8 @@ def notable_line(notable: Notable) -> str:
     if notable.kind == DRIVER:
         return f"replaces kernel module {notable.detail}: {notable.path}"
     what = _REVIEWED.get(notable.kind, notable.kind)
+    if not notable.path:
+        return f"{what}: {notable.detail}"
     return f"{what}: {notable.path}" + (f" ({notable.detail})" if notable.detail else "")
 
 

@@ -278,6 +278,22 @@ REVIEWED: Sources = {
     "aliases(5)": ("etc/aliases",),
     "gdb(1)": ("etc/gdbinit", "etc/gdbinit.d"),
     "xinetd.conf(5)": ("etc/xinetd.d",),
+    "sos(1): what a report runs and collects": (
+        "etc/sos", "usr/lib*/python*/site-packages/sos/report/plugins"),
+    "snmpd.conf(5), collectd.conf(5)": (
+        "etc/collectd.conf", "etc/collectd.d", "etc/snmp"),
+    "watchdog(8), test-directory": ("etc/watchdog.d",),
+    "cloud-init, reference/base_config_reference.html": ("etc/cloud", "var/lib/cloud/scripts"),
+    "ansible.cfg, facts.d: ansible.builtin.setup": ("etc/ansible",),
+    "glusterd, extras/hook-scripts": ("var/lib/glusterd/hooks",),
+    "fapolicyd(8), usbguard-daemon(8)": (
+        "etc/fapolicyd", "etc/usbguard", "usr/share/fapolicyd"),
+    "vim(1), git-config(1), tmux(1), screen(1): files read at start": (
+        "etc/gitconfig", "etc/screenrc", "etc/tmux.conf", "etc/vimrc", "etc/vimrc.local",
+        "usr/share/vim/vimfiles"),
+    "ovirt-imageio, docs/configuration.md; otopi, ovirt-hosted-engine-ha": (
+        "etc/otopi.conf.d", "etc/ovirt-host-deploy.conf.d", "etc/ovirt-hosted-engine",
+        "etc/ovirt-hosted-engine-ha", "etc/ovirt-imageio"),
 }
 
 

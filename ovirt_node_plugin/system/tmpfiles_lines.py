@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import re
+import stat
 from dataclasses import dataclass
 from typing import Iterator, Match
 
@@ -9,6 +10,7 @@ from typing import Iterator, Match
 MAKING = frozenset("fFdDvqQpLcbC")
 # The types whose path is a pattern for paths that exist already.
 _MATCHING = frozenset("wexXrRzZtThHaAm")
+_MODE = re.compile("[0-7]{1,8}")
 _LINE = re.compile(r"[\n\r\0]")
 _LINE_TYPE = re.compile(r"[A-Za-z][-!+=~^$?]*")
 _WORD = re.compile(r"\s*((?:\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|[^\s\"'\\]|\\.)+)")
@@ -33,11 +35,19 @@ class TmpfilesLine:
     path: str
     argument: str
     is_open: bool
+    mode: str = ""
 
     @property
     def makes(self) -> bool:
         """Whether the line creates its path."""
         return self.type[0] in MAKING
+
+    @property
+    def gives_rights(self) -> bool:
+        """Whether the line makes files that run with the rights of their owner or group."""
+        digits = self.mode.lstrip("~:")
+        return self.type[0] in "fFzZCw" and _MODE.fullmatch(digits) is not None and (
+            int(digits, 8) & (stat.S_ISUID | stat.S_ISGID) != 0)
 
     @property
     def is_pattern(self) -> bool:
@@ -54,8 +64,9 @@ def tmpfiles_lines(text: str) -> Iterator[TmpfilesLine]:
             continue
         rest = line[path.end():].split(None, 4)
         value, is_open = _expanded(_plain(path.group(1)))
-        yield TmpfilesLine(_plain(kind.group(1)), value, rest[4].strip() if len(rest) > 4 else "",
-                           is_open)
+        yield TmpfilesLine(type=_plain(kind.group(1)), path=value,
+                           argument=rest[4].strip() if len(rest) > 4 else "", is_open=is_open,
+                           mode=_plain(rest[0]) if rest else "")
 
 
 def _plain(word: str) -> str:

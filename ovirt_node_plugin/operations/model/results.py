@@ -144,7 +144,7 @@ class Space:
 class Notable:
     """One item of a package that deserves a review before the installation.
 
-    ``kind`` is a constant above; ``path`` is absolute, empty for scriptlets. ``detail``
+    ``kind`` is a constant above; ``path`` is absolute, empty for what scriptlets do. ``detail``
     depends on the kind: mode and owner of a file, capabilities as cap_to_text(3) writes
     them, the name of a kernel's own module, other files of the same name, what of a file
     takes effect, the resolved path of a drop-in, numbers of files and folders, or names of

@@ -19,7 +19,7 @@ from ...system.tmpfiles_lines import TmpfilesLine, tmpfiles_lines
 from ...system.trees import folders_above
 from ...system.words import printable
 from ..model.results import COCKPIT, DROP_IN, LIBRARY, PROTECTED, SELINUX, TMPFILES, UNIT, Notable
-from .active_content import content_at, lines_of
+from .active_content import Listed, contents_at, lines_of
 from .active_units import Owner, unit_effect
 from .arriving import Arrivals, Arriving
 
@@ -35,6 +35,8 @@ _OWN_TOPS = ("etc", "opt", "run", "tmp", "usr", "var")
 _WILD = re.compile(r"[*?\[]")
 _UNREAD = "its content is not known yet"
 _WIDTH = 200
+# Lines of one file that a plan shows; a file with more of them is no ordinary one
+MOST_LINES = 1000
 _UNITS = re.compile("usr/(?:local/)?lib/systemd/(?:system|user)/")
 # State that a package has no reason to bring, except kernel modules, which are judged apart
 _STATE = [(below_pattern(path), path) for sources in read_paths.DENIED_STATE.values()
@@ -77,14 +79,21 @@ class ActiveFiles:
         place = self._name(place)
         page = _PAGE.fullmatch(place)
         for kind, text in self._effects(entry, place, rule):
-            words = "; ".join(filter(None, (detail, _short(text))))
+            words = "; ".join(filter(None, (detail, shortened(text))))
             yield Notable(entry.change.nevra, kind,
                           f"/{page.group(1)}" if page else entry.path, words)
 
     def of_text(self, package: str, path: str, text: str) -> Iterator[Notable]:
-        """Yield what a tmpfiles.d(5) file ``text``, that a setting has from ``path``, does."""
-        for line in self._lines_about_others(text):
-            yield Notable(package, TMPFILES, path, _short(line))
+        """Yield what a file ``text`` that a setting puts at ``path`` does, if it is read here.
+
+        These are files of tmpfiles.d(5), and those of ld.so.conf.d that add folders.
+        """
+        if _LIBRARY_FOLDERS.fullmatch(path.lstrip("/")):
+            for line in self._library_folders(text):
+                yield Notable(package, LIBRARY, path, shortened(line))
+        else:
+            for line in self._lines_about_others(text):
+                yield Notable(package, TMPFILES, path, shortened(line))
 
     def elsewhere(self, entry: Arriving) -> Iterator[Notable]:
         """Yield what the file ``entry`` does that no path of the list names.
@@ -94,6 +103,7 @@ class ActiveFiles:
         """
         for place in entry.places[-1:]:
             rule = next((path for pattern, path in _STATE if pattern.match(place)), "")
+            yield from self._hidden_library(entry, place)
             if rule or _UNITS.match(place) or entry.path in self._sources:
                 yield from (notable for notable in self.notables(entry, place, rule, "")
                             if notable.kind != DROP_IN)
@@ -113,25 +123,33 @@ class ActiveFiles:
         elif _TMPFILES.fullmatch(place) or entry.path in self._sources:
             yield from self._tmpfiles(entry, rule)
         elif _LIBRARY_FOLDERS.fullmatch(place):
-            yield from self._library_folders(entry)
+            content = self._content(entry)
+            for text in [_UNREAD] if content is None else self._library_folders(content):
+                yield LIBRARY, text
         else:
-            yield self._by_content(entry, place, rule)
+            yield from self._by_content(entry, place, rule)
 
-    def _by_content(self, entry: Arriving, place: str, rule: str) -> Tuple[str, str]:
-        listed, reason = content_at(place), _DENIED.get(rule, "")
-        if listed is None:
-            return (PROTECTED, reason) if reason else (DROP_IN, "")
-        content = self._content(entry) if listed.reader else ""
+    def _by_content(self, entry: Arriving, place: str, rule: str) -> Iterator[Tuple[str, str]]:
+        """Yield the kind and a text for each thing that the file does."""
+        reason = _DENIED.get(rule, "")
+        for listed in contents_at(place):
+            found = self._found(entry, listed)
+            if found or listed.always:
+                kind = PROTECTED if reason and listed.kind == DROP_IN else listed.kind
+                for text in found or [""]:
+                    yield kind, ": ".join(filter(None, (listed.text, text)))
+                return
+        yield (PROTECTED, reason) if reason else (DROP_IN, "")
+
+    def _found(self, entry: Arriving, listed: Listed) -> List[str]:
         if listed.reader is None:
-            found: List[str] = []
-        elif content is None:
-            found = [_UNREAD]
-        else:
+            return []
+        content = self._content(entry)
+        if content is not None:
             found = listed.reader(content)
-        if not found and not listed.always:
-            return DROP_IN, ""
-        shown = ", ".join(found) if listed.kind != DROP_IN or found != [_UNREAD] else ""
-        return listed.kind, ": ".join(filter(None, (listed.text, shown)))
+            rest = len(found) - MOST_LINES
+            return [*found[:MOST_LINES], *([f"and {rest} more lines"] if rest > 0 else [])]
+        return [] if listed.kind == DROP_IN else [_UNREAD]
 
     def _tmpfiles(self, entry: Arriving, rule: str) -> Iterator[Tuple[str, str]]:
         content = self._content(entry)
@@ -146,15 +164,23 @@ class ActiveFiles:
 
     def _lines_about_others(self, content: str) -> List[str]:
         """Return the lines that change what is not the plugins', those of existing paths first."""
-        known = {f"{line.type} {line.path}" + (f": {line.argument}" if line.argument else ""): line
-                 for line in tmpfiles_lines(content) if self._concerns_others(line)}
-        return sorted(known, key=lambda text: not self._is_there(known[text].path))
+        lines = list(tmpfiles_lines(content))
+        links = {**self._links, **{_plain_path(line.path): line.argument for line in lines
+                                   if line.type[0] == "L" and line.argument}}
+        known = {}
+        for line in lines:
+            place = self._place(_plain_path(line.path), links)
+            if self._concerns_others(line, links):
+                known[_line_text(line, place)] = place
+        return sorted(known, key=lambda text: not self._is_there(known[text]))
 
-    def _concerns_others(self, line: TmpfilesLine) -> bool:
+    def _concerns_others(self, line: TmpfilesLine, links: Mapping[str, str]) -> bool:
         """Return whether a line changes what is not the plugin's, or makes what is active."""
         parts = _WILD.split(line.path, maxsplit=1) if line.is_pattern else [line.path]
-        whole, path = len(parts) == 1, _plain_path(parts[0])
+        whole, path = len(parts) == 1, self._place(_plain_path(parts[0]), links)
         if line.is_open or line.type[0] in "cb" or path.split("/")[0] not in _OWN_TOPS:
+            return True
+        if line.gives_rights or line.type[0] == "C" and self._is_of_others(line.argument):
             return True
         below_run = path[4:] if path.startswith("run/") else ""
         if any(self._active.deciding(place, folder=True) for place in (
@@ -164,34 +190,52 @@ class ActiveFiles:
             return False
         return not whole or not line.makes or self._is_there(path)
 
-    def _library_folders(self, entry: Arriving) -> Iterator[Tuple[str, str]]:
-        content = self._content(entry)
-        if content is None:
-            yield LIBRARY, _UNREAD
-            return
+    def _is_of_others(self, path: str) -> bool:
+        plain = self._place(path, self._links) if path else ""
+        return bool(plain) and not (
+            plain in self._entries or self._own_folders & {plain, *folders_above(plain)})
+
+    def _library_folders(self, content: str) -> Iterator[str]:
         for folder in dict.fromkeys(re.split(r"[:,\s]+", " ".join(lines_of(content)))):
-            plain = self._place(folder)
+            plain = self._place(f"{folder}/.", self._links)
             names = sorted(name for name in self._by_folder.get(plain, ())
                            if any(self._is_there(f"{where}/{name}")
                                   for where in _SYSTEM_LIBRARIES))
             hides = f", before the system's {', '.join(names)}" if names else ""
-            yield LIBRARY, f"every program searches {folder} for libraries{hides}"
+            yield f"every program searches {folder} for libraries{hides}"
+
+    def _hidden_library(self, entry: Arriving, place: str) -> Iterator[Notable]:
+        """Yield that ldconfig(8) can take a library for the system's own of the same name."""
+        folder, _, name = place.rpartition("/")
+        match = _LIBRARY.fullmatch(name)
+        wanted = f"{folder}/{match.group(1)}" if match else ""
+        if folder in _SYSTEM_LIBRARIES and wanted not in ("", place) and (
+                wanted not in self._entries and self._is_there(wanted)):
+            yield Notable(entry.change.nevra, LIBRARY, entry.path,
+                          f"programs can load it instead of /{wanted}")
 
     def _libraries(self) -> Dict[str, Set[str]]:
-        """Return the names by which programs ask for the arriving libraries, by folder."""
+        """Return the names by which programs ask for the arriving libraries, by folder.
+
+        These are the SONAMEs that the names of the files tell, and those that their packages
+        provide, in whichever folder of the package.
+        """
         found: Dict[str, Set[str]] = {}
-        for place in self._entries:
+        for place, entry in self._entries.items():
             folder, _, name = place.rpartition("/")
             match = _LIBRARY.fullmatch(name)
             if match:
-                found.setdefault(folder, set()).add(match.group(1))
+                header = entry.change.header
+                found.setdefault(folder, set()).update(
+                    (match.group(1), *(header.libraries if header else ())))
         return found
 
-    def _place(self, path: str) -> str:
-        """Return where a folder is relative to the root, with arriving links followed."""
+    def _place(self, path: str, links: Mapping[str, str]) -> str:
+        """Return where a path leads, relative to the root; its last part is not followed."""
         try:
-            where = resolve_inside(self._root, posixpath.normpath(path), links=self._links)
-        except OutsideRoot:
+            where = resolve_inside(self._root, posixpath.normpath(path), links=links,
+                                   follow_last=False)
+        except (OutsideRoot, ValueError, OSError):
             return path.strip("/")
         return where.relative_to(self._root).as_posix()
 
@@ -248,9 +292,9 @@ class ActiveFiles:
         if entry.file is None or entry.file.is_folder or entry.file.ghost:
             return False
         place = self._name(place)
-        listed = content_at(place)
-        return bool((listed and listed.reader) or _TMPFILES.fullmatch(place)
-                    or _LIBRARY_FOLDERS.fullmatch(place) or entry.path in self._sources)
+        return entry.path in self._sources or any(
+            pattern.fullmatch(place) for pattern in (_TMPFILES, _LIBRARY_FOLDERS)) or any(
+                listed.reader for listed in contents_at(place))
 
 
 def _plain_path(path: str) -> str:
@@ -258,6 +302,14 @@ def _plain_path(path: str) -> str:
     return f"run{plain[7:]}" if f"{plain}/".startswith("var/run/") else plain
 
 
-def _short(text: str) -> str:
+def _line_text(line: TmpfilesLine, place: str) -> str:
+    mode = f" mode {line.mode}" if line.gives_rights else ""
+    elsewhere = "" if place == _plain_path(line.path) else f" (that is /{place})"
+    argument = f": {line.argument}" if line.argument else ""
+    return f"{line.type} {line.path}{elsewhere}{mode}{argument}"
+
+
+def shortened(text: str) -> str:
+    """Return a text of a stranger in one line that fits into a plan."""
     shown = printable(text[:_WIDTH + 1])
     return shown if len(shown) <= _WIDTH else shown[:_WIDTH] + "…"

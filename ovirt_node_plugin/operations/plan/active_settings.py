@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from typing import Iterator, Sequence, Tuple
 
+from ...settings.config_files import library_cache
 from ...settings.placed import tmpfiles
 from ..model.jobs import Job
 from ..model.results import UNIT, Notable
@@ -29,11 +30,20 @@ def notables(jobs: Sequence[Job]) -> Iterator[Notable]:
                               f"{item.key.partition('/')[2]}", f"changes {theirs}")
 
 
-def bundle_texts(jobs: Sequence[Job]) -> Iterator[Tuple[str, str, str]]:
-    """Yield the plugin, the path and the text of each tmpfiles.d(5) file from a bundle."""
+def texts(jobs: Sequence[Job]) -> Iterator[Tuple[str, str, str]]:
+    """Yield the plugin, the place and the text of files of settings, as ``of_text`` takes them.
+
+    Those of tmpfiles.d(5) are here only if they are of a bundle, as those of packages are
+    among the packages' files.
+    """
     for job in jobs:
         for item in job.upgrade.order:
             content = job.context.bundle_files.get(item.value)
+            folder, _, name = item.key.partition("/")
             if item.kind == tmpfiles.KIND and content is not None:
                 yield (f"plugin {job.name}", f"/etc/tmpfiles.d/{item.key}",
                        content.decode(errors="replace"))
+            elif item.kind == "config-file" and folder == library_cache.FOLDER_ID:
+                known = content or job.context.package_files.get(item.value, b"")
+                yield (f"plugin {job.name}", f"/etc/ld.so.conf.d/{name}",
+                       known.decode(errors="replace"))

@@ -36,7 +36,7 @@ from ..model.results import (
     WRITABLE,
     Notable,
 )
-from .active_files import ActiveFiles
+from .active_files import ActiveFiles, shortened
 from .active_paths import active_paths
 from .active_units import Owner, nobody
 from .arriving import Arrivals, Arriving
@@ -53,6 +53,16 @@ _PROGRAMS = ("usr/local/sbin", "usr/local/bin", "usr/sbin", "usr/bin")
 _IMPORTED = re.compile(
     r"usr/lib(?:64)?/(python[0-9][^/]*)/(?:site-packages/)?([^/.]+)"
     r"(?:/__init__)?(?:\.[^/]*)?\.(?:pyc?|so)")
+
+
+# Folders of which a file hides one of the same name in a later one: "CONFIGURATION DIRECTORIES AND
+# PRECEDENCE" in tmpfiles.d(5), sysctl.d(5), modprobe.d(5), udev(7), systemd-system.conf(5)
+_TOPS = ("etc", "run", "usr/local/lib", "usr/lib")
+_HIDING = re.compile(
+    rf"(?:{'|'.join(_TOPS)})/((?:binfmt|environment|modprobe|modules-load|sysctl|sysusers|tmpfiles)\.d"
+    r"|udev/(?:rules|hwdb)\.d|kernel/install\.d|NetworkManager/(?:conf|dispatcher)\.d"
+    r"|systemd/(?:[^/]+\.conf\.d|[^/]+-preset|[^/]+-generators|network|system-sleep"
+    r"|system-shutdown))/([^/]+)")
 
 
 def noteworthy(arrivals: Arrivals, others: Sequence[Notable] = (), *,
@@ -79,6 +89,9 @@ def noteworthy(arrivals: Arrivals, others: Sequence[Notable] = (), *,
     notables += [Notable(change.nevra, SCRIPTLETS, "", ", ".join(change.header.scriptlets))
                  for change in arrivals.packages
                  if change.header is not None and change.header.scriptlets]
+    notables += [Notable(change.nevra, SELINUX, "", f"scriptlet {name}: {shortened(line)}")
+                 for change in arrivals.packages if change.header is not None
+                 for name, line in change.header.policy_lines]
     packages = {change.nevra: rank for rank, change in enumerate(arrivals.packages)}
     return tuple(sorted(dict.fromkeys(notables), key=lambda notable: (
         _RANKS[notable.kind], packages.get(notable.package, -1), notable.path)))
@@ -99,10 +112,14 @@ def _entry(entry: Arriving, system: _System) -> Iterator[Notable]:
     if file is None:
         return
     yield from _rights(nevra, file)
-    if file.is_folder or file.ghost:
+    if file.is_folder:
         return
     matches = [(place, match) for place in entry.places
                for match in [system.files.read_as(place)] if match is not None]
+    if file.ghost:
+        if matches:
+            yield Notable(nevra, DROP_IN, file.path, "a name only, which something else may fill")
+        return
     if matches:
         place, match = matches[-1]
         yield from system.files.notables(entry, place, match.rule.path,
@@ -144,16 +161,18 @@ def _rights(nevra: str, file: PackedFile) -> Iterator[Notable]:
 
 
 def _namesakes(place: str, root: Path) -> List[str]:
-    """Return the files of ``root`` that a program or Python module at ``place`` may hide.
+    """Return the files of ``root`` that the file at ``place`` may hide.
 
-    These are programs and Python modules of the same name in other folders that are
+    These are programs, Python modules and drop-ins of the same name in other folders that are
     searched for them. All paths are relative to the root.
     """
     folder, _, name = place.rpartition("/")
-    module = _IMPORTED.fullmatch(place)
+    module, drop_in = _IMPORTED.fullmatch(place), _HIDING.fullmatch(place)
     candidates: List[str] = []
     if folder in _PROGRAMS:
         candidates = [f"{other}/{name}" for other in _PROGRAMS]
+    elif drop_in:
+        candidates = [f"{top}/{'/'.join(drop_in.groups())}" for top in _TOPS]
     elif module:
         candidates = [f"usr/{lib}/{module.group(1)}{below}/{module.group(2)}{end}"
                       for lib in ("lib64", "lib") for below in ("", "/site-packages")

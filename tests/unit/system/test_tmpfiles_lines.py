@@ -1,6 +1,8 @@
 """The lines of tmpfiles.d(5)."""
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from ovirt_node_plugin.system.tmpfiles_lines import TmpfilesLine, tmpfiles_lines
@@ -22,7 +24,15 @@ pytestmark = pytest.mark.unit
 ])
 def test_types_paths_and_arguments_are_read_as_systemd_reads_them(
         text: str, kind: str, path: str, argument: str) -> None:
-    assert list(tmpfiles_lines(text)) == [TmpfilesLine(kind, path, argument, False)]
+    assert [replace(line, mode="") for line in tmpfiles_lines(text)] == [
+        TmpfilesLine(kind, path, argument, False)]
+
+
+@pytest.mark.parametrize(("text", "gives"), [
+    ("z /a 4755", True), ("f /a ~02755", True), ("Z /a 0755", False), ("d /a 2755", False),
+    ("z /a -", False), ("z /a", False), ('z /a "4755"', True), ("C /a :6000 - - - /b", True)])
+def test_modes_that_give_the_rights_of_the_owner_are_told(text: str, gives: bool) -> None:
+    assert [line.gives_rights for line in tmpfiles_lines(text)] == [gives]
 
 
 @pytest.mark.parametrize("text", ["", "# w /etc/hosts", "w", "wrong /etc/hosts", "\"", "1 /a"])
