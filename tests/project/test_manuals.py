@@ -194,7 +194,7 @@ def test_limits_are_those_of_the_code() -> None:
 @pytest.mark.parametrize("page", manpages.PAGES)
 def test_every_example_has_a_kind_of_test(page: str) -> None:
     kinds = {"xml", "shell", "program", "repo", "python", "json", "containerfile",
-             "none", "upgrade-build", "upgrade-node", "upgrade-repo"}
+             "config-folders", "none", "upgrade-build", "upgrade-node", "upgrade-repo"}
     assert [example.text for example in manpages.examples(page) if example.kind not in kinds] == []
 
 
@@ -350,3 +350,11 @@ def test_folders_of_configuration_are_those_of_the_list() -> None:
         assert f"{title}, in {' or '.join(folder.paths)}." in text
     private = [folder.id for folder in folders.built_in() if folder.secret]
     assert f"secret is possible in {', '.join(private[:-1])} and {private[-1]}: their" in text
+
+
+def test_examples_of_a_sites_folders_are_read(tmp_path: Path) -> None:
+    (example,) = manpages.examples_of_kind(DESCRIPTOR, "config-folders")
+    (tmp_path / "site.conf").write_text(example.text)
+    known = folders.read_folders(tmp_path)
+    assert folders.names(known) == ["acme-rules", "motd"]
+    assert known["acme-rules"].names.fullmatch("a-1.rule")
