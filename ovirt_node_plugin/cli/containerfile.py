@@ -4,7 +4,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
-from typing import Dict, Iterator, List, Mapping, Sequence
+from typing import Dict, Iterator, List, Mapping, Sequence, Tuple
 
 _COPIES = "/tmp"
 # Options of one run by hand. A build cannot answer questions.
@@ -15,13 +15,31 @@ def lines(words: Sequence[str], *, files: Sequence[str]) -> List[str]:
     """Return the lines ``COPY`` and ``RUN`` for the command line ``words`` of dnf.
 
     ``files`` are the arguments, or values of options, that are paths on this machine: they are
-    copied to /tmp of the build, where the command reads them.
+    copied to /tmp of the build, where the command reads them. Files of --set are mounted as
+    secrets of the build instead, as a copy would stay in the image.
     """
     names = _names(files)
     places = {path: f"{_COPIES}/{name}" for path, name in names.items()}
     command = [_replaced(word, places) for word in _for_build(words)]
+    mounts = []
+    for number, before in enumerate(["", *command[:-1]]):
+        parameter, path = _value_file(before, command[number])
+        if path:
+            mounts.append(f"--mount=type=secret,id={parameter},target={os.path.abspath(path)}")
+            command[number] = command[number].replace(f"@{path}", f"@{os.path.abspath(path)}")
     return [*(_copy(name, places[path]) for path, name in names.items()),
-            shlex.join(["RUN", "dnf", "-y", *command])]
+            shlex.join(["RUN", *mounts, "dnf", "-y", *command])]
+
+
+def _value_file(before: str, word: str) -> Tuple[str, str]:
+    """Return the parameter and the path that ``word``, after ``before``, has for --set, else ""."""
+    option, equals, value = word.partition("=")
+    if before == "--set":
+        value = word
+    elif option != "--set" or not equals:
+        return "", ""
+    parameter, _, text = value.partition("=")
+    return (parameter, text[1:]) if text.startswith("@") else ("", "")
 
 
 def _names(files: Sequence[str]) -> Dict[str, str]:

@@ -25,6 +25,11 @@ pytestmark = pytest.mark.unit
      ["a/cim.tar", "/b/cim.tar", "a/cim.tar"],
      ["COPY cim.tar /tmp/cim.tar", "COPY b-cim.tar /tmp/b-cim.tar",
       "RUN dnf -y node-plugin install /tmp/cim.tar /tmp/b-cim.tar /tmp/cim.tar"]),
+    (["node-plugin", "install", "cim", "--set", "cim.key=@/root/key", "--set=cim.b=@/c", "--set",
+      "cim.server=::1"], [],
+     ["RUN --mount=type=secret,id=cim.key,target=/root/key --mount=type=secret,id=cim.b,target=/c"
+      " dnf -y node-plugin install cim --set cim.key=@/root/key --set=cim.b=@/c --set"
+      " cim.server=::1"]),
     (["node-plugin", "remove", "--dry-run", "ci*"], [], ["RUN dnf -y node-plugin remove 'ci*'"]),
     (["node-plugin", "install", "/x/a b;c.tar"], ["/x/a b;c.tar"],
      ['COPY ["a b;c.tar", "/tmp/a b;c.tar"]', "RUN dnf -y node-plugin install '/tmp/a b;c.tar'"])])
