@@ -33,12 +33,13 @@ def notables(jobs: Sequence[Job]) -> Iterator[Notable]:
 def texts(jobs: Sequence[Job]) -> Iterator[Tuple[str, str, str]]:
     """Yield the plugin, the place and the text of files of settings, as ``of_text`` takes them.
 
+    The plan shows lines of the text, so it has no secret.
     Those of tmpfiles.d(5) are here only if they are of a bundle, as those of packages are
     among the packages' files.
     """
     for job in jobs:
         for item in job.upgrade.order:
-            content = job.context.bundle_files.get(item.value)
+            content = job.context.shown_files.get(item.value)
             folder, _, name = item.key.partition("/")
             if item.kind == tmpfiles.KIND and content is not None:
                 yield (f"plugin {job.name}", f"/etc/tmpfiles.d/{item.key}",

@@ -4,10 +4,14 @@ from __future__ import annotations
 import traceback
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
 from ovirt_node_plugin.errors import CommandError, Refused
+from ovirt_node_plugin.operations.model.jobs import Job
+from ovirt_node_plugin.operations.plan import active_settings
 from ovirt_node_plugin.plugin.settings import (
     CaCertificate,
     ConfigFile,
@@ -97,6 +101,13 @@ def test_what_a_checker_prints_about_a_secret_is_nowhere(ctx: Context, item: Set
     with pytest.raises(Refused) as caught:
         apply_all(items, replace(ctx, run=Failing(), secret_files=frozenset()))
     assert SECRET in caught.value.message
+
+
+def test_lines_that_a_plan_names_have_no_secret(ctx: Context) -> None:
+    items = wanted_settings(ctx, PlacedFile("tmpfiles", FILE, "acme.conf"))
+    job = SimpleNamespace(name="foo", context=ctx, upgrade=SimpleNamespace(order=items))
+    assert list(active_settings.texts([cast(Job, job)])) == [
+        ("plugin foo", "/etc/tmpfiles.d/acme.conf", "password=(secret)\n")]
 
 
 def test_folders_whose_programs_are_started_by_users_take_no_secret() -> None:
