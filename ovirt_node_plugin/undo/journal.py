@@ -56,6 +56,7 @@ class Journal:
 
     def effects(self, *, owned: Collection[str], replaced: Collection[str] = (),
                 folders: Collection[str] = (), ours: Collection[str] = (),
+                expected: Collection[str] = (),
                 since: Mapping[str, Optional[Entry]] = _NOTHING) -> Tuple[Change, ...]:
         """Return the changes by scriptlets since, and by rpm beside the packages' files.
 
@@ -65,9 +66,11 @@ class Journal:
         in the state, with content, from which their changes are to be counted. Where a
         package's file replaced an unowned one, there are two changes: one to the package's
         file, and one to none, which is the state when the package is removed. ``folders`` are
-        those of installed packages. Each has one change, even if its state is the same: rpm
-        removes it together with the package. Files that were ``moved`` are not among the
-        changes, as undoing these would remove data that existed before.
+        those of installed packages; ``expected`` are paths of the scope that scriptlets make,
+        which are looked at in a running system too. Each of the folders has one change, even
+        if its state is the same: rpm removes it together with the package. Files that were
+        ``moved`` are not among the changes, as undoing these would remove data that existed
+        before.
         """
         known = covered.recorded(self._state)
         new = covered.present(self._root, self._state, known) - known
@@ -76,6 +79,8 @@ class Journal:
                if kept is not None and stat_of(start + path) != kept.stat}
         changes: List[Change] = []
         new -= set(covered.moved(self._root, self._state, new).values())
+        new |= {path for path in expected if path in self._state.index and path not in known
+                and stat_of(start + path) is not None}
         watched = (new - set(owned)) | (old - set(replaced)) | set(since) | set(folders)
         for path in sorted(watched):
             if path in since:

@@ -216,6 +216,23 @@ def test_an_upgrade_starts_new_settings_in_the_running_system(host: LiveHost) ->
     host.plugin("remove", "-y", "echo")
 
 
+def test_a_unit_that_a_scriptlet_puts_into_place_is_started_and_stopped(host: LiveHost) -> None:
+    source, copied = "/opt/goods/goods.service", "cp /opt/goods/*.service /usr/lib/systemd/system"
+    settings = ['<service name="goods.service" state="enabled" from="scriptlet"/>']
+    files = {source: unit("ExecStart=/bin/sleep infinity")}
+    goods = host.bundle("goods", files, settings, scriptlets={"post": copied})
+    host.plugin("install", "-y", goods)
+    assert host.machine.state("goods.service") == "active"
+    assert host.plugin("verify").out == "goods 1.0: ok\n"
+    host.plugin("remove", "-y", "goods")
+    started = host.bundle(
+        "bad-goods", {**files, "/usr/lib/systemd/system/bad.service": unit(
+            "Type=oneshot", "ExecStart=/bin/false")},
+        [*settings, '<service name="bad.service" state="enabled"/>'],
+        scriptlets={"post": f"{copied}; systemctl daemon-reload; systemctl start goods.service"})
+    assert "Job for bad.service failed" in host.plugin("install", "-y", started, status=8).text
+
+
 def test_a_service_that_does_not_start_rolls_the_install_back(host: LiveHost) -> None:
     bad = host.bundle("bad", {
         "/usr/libexec/serve-7071": SERVER,

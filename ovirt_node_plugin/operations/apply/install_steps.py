@@ -92,8 +92,10 @@ def effects(ready: Installation, packages: Sequence[PackageChange], opened: jour
     """
     root, jobs = ready.books.root, ready.jobs
     units = expected_units.replaced(jobs, packages, root)
+    places = expected_units.owners(jobs)
     return expected_units.counted_as_new(units, opened.effects(
         owned=resolved_paths(packages, root) - units, folders=folders, since=since, ours=ours,
+        expected=places,
         replaced=resolved_paths((package for package in packages if not package.arrives), root
                                 ) - units), jobs, ready.books.ledger)
 
