@@ -53,8 +53,9 @@ _PROGRAMS = ("usr/local/sbin", "usr/local/bin", "usr/sbin", "usr/bin")
 _IMPORTED = re.compile(
     r"usr/lib(?:64)?/(python[0-9][^/]*)/(?:site-packages/)?([^/.]+)"
     r"(?:/__init__)?(?:\.[^/]*)?\.(?:pyc?|so)")
-
-
+# What the kernel finds by one name; firmware_loader/main.c, fw_path. Compressed files come last.
+_FIRMWARE = re.compile(
+    r"usr/lib/firmware/(?:updates/)?(?:[0-9]+\.[0-9][^/]*/)?(.+?)(?:\.xz|\.zst)?")
 # Folders of which a file hides one of the same name in a later one: "CONFIGURATION DIRECTORIES AND
 # PRECEDENCE" in tmpfiles.d(5), sysctl.d(5), modprobe.d(5), udev(7), systemd-system.conf(5)
 _TOPS = ("etc", "run", "usr/local/lib", "usr/lib")
@@ -163,11 +164,13 @@ def _rights(nevra: str, file: PackedFile) -> Iterator[Notable]:
 def _namesakes(place: str, root: Path) -> List[str]:
     """Return the files of ``root`` that the file at ``place`` may hide.
 
-    These are programs, Python modules and drop-ins of the same name in other folders that are
-    searched for them. All paths are relative to the root.
+    These are programs, Python modules, drop-ins and firmware of the same name in other folders
+    that are searched for them; firmware can also have another suffix of compression. All paths
+    are relative to the root.
     """
     folder, _, name = place.rpartition("/")
     module, drop_in = _IMPORTED.fullmatch(place), _HIDING.fullmatch(place)
+    firmware = _FIRMWARE.fullmatch(place)
     candidates: List[str] = []
     if folder in _PROGRAMS:
         candidates = [f"{other}/{name}" for other in _PROGRAMS]
@@ -177,6 +180,9 @@ def _namesakes(place: str, root: Path) -> List[str]:
         candidates = [f"usr/{lib}/{module.group(1)}{below}/{module.group(2)}{end}"
                       for lib in ("lib64", "lib") for below in ("", "/site-packages")
                       for end in (".py", "/__init__.py")]
+    elif firmware:
+        candidates = [f"usr/lib/firmware/{above}{firmware.group(1)}{end}"
+                      for above in ("updates/", "") for end in ("", ".zst", ".xz")]
     return [path for path in candidates if path != place and _is_there(root, path)]
 
 

@@ -320,6 +320,20 @@ def test_programs_and_python_modules_with_the_name_of_another_are_noteworthy(
     assert list(map(notable_line, notables)) == ["same name as another: /usr/bin/ip (/usr/sbin/ip)"]
 
 
+def test_firmware_that_hides_that_of_the_system_is_noteworthy(tmp_path: Path) -> None:
+    (tmp_path / "usr/lib/firmware/intel").mkdir(parents=True)
+    (tmp_path / "lib").symlink_to("usr/lib")
+    for name in ("intel/ice.pkg.xz", "other.bin.xz"):
+        (tmp_path / "usr/lib/firmware" / name).touch()
+    notables = notable([package_with("a", *(file(f"/lib/firmware/{name}") for name in (
+        "updates/intel/ice.pkg", "intel/ice.pkg", "updates/5.14.0-1.el9/intel/ice.pkg.zst",
+        "intel/new.pkg", "updates/xother.bin")))], tmp_path)
+    assert list(map(notable_line, notables)) == [
+        f"same name as another: /lib/firmware/{name} (/usr/lib/firmware/intel/ice.pkg.xz)"
+        for name in ("intel/ice.pkg", "updates/5.14.0-1.el9/intel/ice.pkg.zst",
+                     "updates/intel/ice.pkg")]
+
+
 def test_kernel_modules_with_the_name_of_one_of_the_kernel_are_noteworthy(tmp_path: Path) -> None:
     kernel = tmp_path / "usr/lib/modules/5.14"
     kernel.mkdir(parents=True)
