@@ -102,6 +102,13 @@ class LiveHost:
             time.sleep(0.05)
         assert reply.startswith(expected), reply
 
+    def wait_for_file(self, path: str) -> None:
+        """Wait until a file exists that a unit makes."""
+        until = time.monotonic() + 10
+        while time.monotonic() < until and not self.machine("find", path, ok=(0, 1)):
+            time.sleep(0.05)
+        assert self.machine("find", path) == path
+
     def parameter(self) -> str:
         """Return a kernel parameter of the container."""
         return self.machine("sysctl", "-n", PARAMETER)
@@ -110,7 +117,7 @@ class LiveHost:
         """Return the state of the running system that plugins of these tests change."""
         ask = self.machine
         parts = [ask("systemctl", "list-units", "--plain", "--no-legend", "--all",
-                    "--type=service,timer", "echo*", "good*", "bad*", "hang*"),
+                    "--type=service,timer,path", "echo*", "good*", "bad*", "hang*"),
                 ask("systemctl", "list-unit-files", "--no-legend"),
                 self.parameter(), ask("firewall-cmd", "--list-all"), ask("rpm", "-qa"),
                 ask("cat", "/etc/passwd", "/etc/group"), ask("ls", "-A", "/run"),
@@ -152,9 +159,19 @@ def echo_plugin(host: LiveHost, version: str = "1.0", *, reserved: str = "7070")
         "/usr/lib/systemd/system/echo-tick.service": "[Service]\nExecStart=/bin/true\n",
         "/usr/lib/systemd/system/echo-tick.timer":
             "[Timer]\nOnCalendar=daily\n[Install]\nWantedBy=timers.target\n",
+        "/usr/lib/systemd/system/echo-watch.path":
+            "[Path]\nPathModified=/run/echo-asked\n[Install]\nWantedBy=paths.target\n",
+        "/usr/lib/systemd/system/echo-watch.service":
+            "[Service]\nType=oneshot\nExecStart=/bin/touch /run/echo-seen\n",
+        # not enabled, as a container has no /dev/autofs
+        "/usr/lib/systemd/system/srv-echo.automount":
+            "[Automount]\nWhere=/srv/echo\n[Install]\nWantedBy=multi-user.target\n",
+        "/usr/lib/systemd/system/srv-echo.mount":
+            "[Mount]\nWhat=tmpfs\nWhere=/srv/echo\nType=tmpfs\n",
         "/usr/share/echo/tmpfiles.conf": "d /run/echo/inner 0750 echo echo -\n",
     }, ['<service name="echo.service" state="enabled"/>',
         '<service name="echo-tick.timer" state="enabled"/>',
+        '<service name="echo-watch.path" state="enabled"/>',
         f'<sysctl name="{PARAMETER}" value="{reserved}"/>', '<user name="echo"/>',
         '<firewall-port port="7070" protocol="tcp"/>',
         '<tmpfiles source="/usr/share/echo/tmpfiles.conf" name="echo.conf"/>'], version)
@@ -172,11 +189,15 @@ def test_a_plugin_takes_effect_at_once_and_stops_when_it_is_removed(host: LiveHo
     uid = ask("id", "-u", "echo")
     host.expect_answer(7070, expected=f"answer-7070 {uid} /run/echo/inner")
     assert ask.state("echo-tick.timer") == "active"
+    ask("systemd-analyze", "verify", "echo-watch.path", "echo-tick.timer", "srv-echo.automount")
+    ask("touch", "/run/echo-asked")
+    host.wait_for_file("/run/echo-seen")
     assert host.parameter() == "7070"
     assert ask("firewall-cmd", "--query-port=7070/tcp") == "yes"
     assert "echo 1.0: ok" in host.plugin("verify").text
     assert "stop service echo.service now" in host.plugin("remove", "--dry-run", "echo").text
     host.plugin("remove", "-y", "echo")
+    ask("rm", "/run/echo-asked", "/run/echo-seen")
     host.expect_answer(7070, expected="nobody")
     assert ask("firewall-cmd", "--query-port=7070/tcp", ok=(1,)) == "no"
     assert host.parameter() == ""

@@ -9,7 +9,7 @@ import pytest
 
 from ovirt_node_plugin.system.run import run
 from tests import support
-from tests.support.custom_plugins import UNSIGNED, make_plugin
+from tests.support.custom_plugins import UNSIGNED, make_configuration, make_plugin
 from tests.support.dnf_runner import Dnf, add_to_shipped_library, succeeded
 from tests.support.iso_contents import extract_iso, file_digests
 from tests.support.program import Program
@@ -39,19 +39,26 @@ def test_kept_bundles_are_sufficient_for_the_next_image(
         program: Program, built: support.Fixtures, old: Path, new: Path, tmp_path: Path) -> None:
     site, next_site = tmp_path / "site.iso", tmp_path / "next.iso"
     folder = make_plugin(tmp_path, "agent", files={"/opt/agent/text": "hello"})
-    succeeded(program("merge", old, built.bundle("cim", form="tar.zst"), folder, "-o", site, "-y",
-                      "--trust-keys", "--nogpgcheck", "--keep-bundles"))
+    configuration = make_configuration(
+        tmp_path, "ours", files={"rotate": "/var/log/x {\n  weekly\n}\n"},
+        settings=['<logrotate name="x" source="files/rotate"/>'])
+    succeeded(program("merge", old, built.bundle("cim", form="tar.zst"), folder, configuration,
+                      "-o", site, "-y", "--trust-keys", "--nogpgcheck", "--keep-bundles"))
+    shutil.rmtree(configuration)
     on_iso = file_digests(extract_iso(site, tmp_path / "taken") / "node-plugins")
-    assert sorted(on_iso) == ["agent-1.0.tar", "cim-1.0.tar.zst"]
+    assert sorted(on_iso) == ["agent-1.0.tar", "cim-1.0.tar.zst", "ours-1.0.tar"]
     answer = succeeded(program("merge", new, "--plugins-from", site, "-o", next_site, "-y",
                                "--nogpgcheck", "--keep-bundles"))
     assert "Installed plugin agent 1.0." in answer.out
     assert plugins(program, next_site) == [("agent", "1.0", "installed"),
-                                           ("cim", "1.0", "installed")]
+                                           ("cim", "1.0", "installed"),
+                                           ("ours", "1.0", "installed")]
+    assert "weekly" in succeeded(program("extract", next_site, "/etc/logrotate.d/x")).out
     assert file_digests(extract_iso(next_site, tmp_path / "again") / "node-plugins") == on_iso
     listed = succeeded(program("inspect", next_site, "--json")).json["plugins"]
     assert {plugin["source"] for plugin in listed} == {"site.iso:/node-plugins/agent-1.0.tar",
-                                                 "site.iso:/node-plugins/cim-1.0.tar.zst"}
+                                                 "site.iso:/node-plugins/cim-1.0.tar.zst",
+                                                 "site.iso:/node-plugins/ours-1.0.tar"}
     assert [plugin["origin"] for plugin in listed] == [plugin["origin"] for plugin in succeeded(
         program("inspect", site, "--json")).json["plugins"]]
 

@@ -15,7 +15,7 @@ from ovirt_node_plugin.plugin import bundle_files
 from ovirt_node_plugin.plugin.bundle import bundle_of_repo
 from ovirt_node_plugin.system.run import run
 from tests import support
-from tests.support.custom_plugins import UNSIGNED
+from tests.support.custom_plugins import UNSIGNED, make_configuration
 from tests.support.dnf_runner import Dnf, succeeded
 from tests.support.repositories import web_server
 
@@ -99,14 +99,11 @@ def test_a_tar_beyond_the_limits_or_damaged_is_refused(data: Callable[[], bytes]
 
 def publish(folder: Path, value: str) -> Path:
     """Make a repository with the plugin acme, whose setting takes ``value`` from files/."""
-    (folder / "files").mkdir(parents=True)
-    (folder / "files/60.rules").write_text(f'KERNEL=="sd*", SYMLINK+="{value}"\n')
-    text = support.descriptor_xml("acme", settings=[
-        '<udev-rules name="60-acme.rules" source="files/60.rules"/>'])
-    start, end = text.index("  <packages>"), text.index("  <settings>")
-    (folder / "acme.xml").write_text(text[:start] + text[end:])
-    run(["tar", "--create", f"--file={folder}/files.tar", f"--directory={folder}", "files"])
-    repo = support.make_repo(folder / "repo", descriptor=folder / "acme.xml")
+    bundle = make_configuration(
+        folder, "acme", files={"60.rules": f'KERNEL=="sd*", SYMLINK+="{value}"\n'},
+        settings=['<udev-rules name="60-acme.rules" source="files/60.rules"/>'])
+    run(["tar", "--create", f"--file={folder}/files.tar", f"--directory={bundle}", "files"])
+    repo = support.make_repo(folder / "repo", descriptor=bundle / "node-plugin.xml")
     run(["modifyrepo_c", f"--mdtype={bundle_files.METADATA_TYPE}", folder / "files.tar",
          repo / "repodata"])
     return repo
