@@ -17,10 +17,10 @@ from ...system.path_sets import OF_ALL
 from ...system.paths import resolve_inside
 from ...system.tmpfiles_lines import TmpfilesLine, tmpfiles_lines
 from ...system.trees import folders_above
-from ...system.words import printable
+from ...system.words import first_lines, printable
 from ..model.results import COCKPIT, DROP_IN, LIBRARY, PROTECTED, SELINUX, TMPFILES, UNIT, Notable
 from .active_content import Listed, contents_at, lines_of
-from .active_units import Owner, unit_effect
+from .active_units import Owner, unit_effect, unit_place, whose
 from .arriving import Arrivals, Arriving
 
 _TMPFILES = re.compile(r"(?:etc|usr/lib|usr/local/lib)/tmpfiles\.d/[^/]+\.conf")
@@ -28,6 +28,7 @@ _LIBRARY_FOLDERS = re.compile(r"etc/ld\.so\.conf(?:\.d/[^/]+\.conf)?")
 _PAGE = re.compile(r"((?:usr/share|usr/local/share|root/\.local/share)/cockpit/([^/]+))/.+")
 _OVERRIDE = re.compile(r"etc/cockpit/([^/]+)\.override\.json")
 _MODULE = re.compile(r"(?:var/lib|etc)/selinux/.+")
+_ENVIRONMENT_FILE = re.compile(r"etc/(?:sysconfig|default)/([^/]+)")
 _LIBRARY = re.compile(r"(.+?\.so(?:\.[^.]+)?)(?:\..*)?")
 _SYSTEM_LIBRARIES = ("usr/lib64", "usr/lib")
 # Where a new folder or file of a plugin is not seen by anything else
@@ -35,6 +36,7 @@ _OWN_TOPS = ("etc", "opt", "run", "tmp", "usr", "var")
 _WILD = re.compile(r"[*?\[]")
 _UNREAD = "its content is not known yet"
 _WIDTH = 200
+_PATH_MAX = 4096  # of Linux; a longer path is none
 # Lines of one file that a plan shows; a file with more of them is no ordinary one
 MOST_LINES = 1000
 _UNITS = re.compile("usr/(?:local/)?lib/systemd/(?:system|user)/")
@@ -98,12 +100,14 @@ class ActiveFiles:
     def elsewhere(self, entry: Arriving) -> Iterator[Notable]:
         """Yield what the file ``entry`` does that no path of the list names.
 
-        These are unit files in place of others, modules of SELinux, what settings copy, and
-        files in places that another program has as its own.
+        These are unit files in place of others, options of their services, libraries beside the
+        system's, modules of SELinux, what settings copy, and files in places that another
+        program has as its own.
         """
         for place in entry.places[-1:]:
             rule = next((path for pattern, path in _STATE if pattern.match(place)), "")
             yield from self._hidden_library(entry, place)
+            yield from self._environment(entry, place)
             if rule or _UNITS.match(place) or entry.path in self._sources:
                 yield from (notable for notable in self.notables(entry, place, rule, "")
                             if notable.kind != DROP_IN)
@@ -146,9 +150,7 @@ class ActiveFiles:
             return []
         content = self._content(entry)
         if content is not None:
-            found = listed.reader(content)
-            rest = len(found) - MOST_LINES
-            return [*found[:MOST_LINES], *([f"and {rest} more lines"] if rest > 0 else [])]
+            return _first(listed.reader(content))
         return [] if listed.kind == DROP_IN else [_UNREAD]
 
     def _tmpfiles(self, entry: Arriving, rule: str) -> Iterator[Tuple[str, str]]:
@@ -164,7 +166,8 @@ class ActiveFiles:
 
     def _lines_about_others(self, content: str) -> List[str]:
         """Return the lines that change what is not the plugins', those of existing paths first."""
-        lines = list(tmpfiles_lines(content))
+        lines = dict.fromkeys(line for line in tmpfiles_lines(content)
+                              if len(line.path) < _PATH_MAX)
         links = {**self._links, **{_plain_path(line.path): line.argument for line in lines
                                    if line.type[0] == "L" and line.argument}}
         known = {}
@@ -172,7 +175,7 @@ class ActiveFiles:
             place = self._place(_plain_path(line.path), links)
             if self._concerns_others(line, links):
                 known[_line_text(line, place)] = place
-        return sorted(known, key=lambda text: not self._is_there(known[text]))
+        return _first(sorted(known, key=lambda text: not self._is_there(known[text])))
 
     def _concerns_others(self, line: TmpfilesLine, links: Mapping[str, str]) -> bool:
         """Return whether a line changes what is not the plugin's, or makes what is active."""
@@ -196,7 +199,8 @@ class ActiveFiles:
             plain in self._entries or self._own_folders & {plain, *folders_above(plain)})
 
     def _library_folders(self, content: str) -> Iterator[str]:
-        for folder in dict.fromkeys(re.split(r"[:,\s]+", " ".join(lines_of(content)))):
+        folders = dict.fromkeys(re.split(r"[:,\s]+", " ".join(lines_of(content))))
+        for folder in [folder for folder in folders if len(folder) < _PATH_MAX][:MOST_LINES]:
             plain = self._place(f"{folder}/.", self._links)
             names = sorted(name for name in self._by_folder.get(plain, ())
                            if any(self._is_there(f"{where}/{name}")
@@ -213,6 +217,15 @@ class ActiveFiles:
                 wanted not in self._entries and self._is_there(wanted)):
             yield Notable(entry.change.nevra, LIBRARY, entry.path,
                           f"programs can load it instead of /{wanted}")
+
+    def _environment(self, entry: Arriving, place: str) -> Iterator[Notable]:
+        """Yield that a service of others can read a file by its EnvironmentFile."""
+        match = _ENVIRONMENT_FILE.fullmatch(place)
+        unit = f"{match.group(1)}.service" if match else ""
+        there = unit_place(unit, self._root) if unit and unit not in self._units else None
+        if there is not None and " of plugin " not in self._owner(there):
+            yield Notable(entry.change.nevra, UNIT, entry.path,
+                          f"options of {whose(unit, self._root, self._owner)}")
 
     def _libraries(self) -> Dict[str, Set[str]]:
         """Return the names by which programs ask for the arriving libraries, by folder.
@@ -300,6 +313,10 @@ class ActiveFiles:
 def _plain_path(path: str) -> str:
     plain = posixpath.normpath("/" + path.lstrip("/")).strip("/")
     return f"run{plain[7:]}" if f"{plain}/".startswith("var/run/") else plain
+
+
+def _first(lines: Sequence[str]) -> List[str]:
+    return first_lines(lines, MOST_LINES, after=" lines")
 
 
 def _line_text(line: TmpfilesLine, place: str) -> str:

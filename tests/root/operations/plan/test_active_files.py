@@ -9,7 +9,9 @@ import pytest
 from ovirt_node_plugin.errors import DisputedFile
 from ovirt_node_plugin.operations.model.results import DROP_IN, NAMESAKE
 from ovirt_node_plugin.operations.plan import active_content, allowed_paths
-from ovirt_node_plugin.operations.plan.active_units import unit_effect
+from ovirt_node_plugin.operations.plan.active_files import ActiveFiles
+from ovirt_node_plugin.operations.plan.active_paths import active_paths
+from ovirt_node_plugin.operations.plan.active_units import nobody, unit_effect
 from ovirt_node_plugin.operations.plan.arriving import Arrivals
 from ovirt_node_plugin.operations.plan.noteworthy import noteworthy
 from ovirt_node_plugin.packages.headers import Header, PackedFile
@@ -49,11 +51,13 @@ FILES = {
     "/usr/share/polkit-1/actions/sly.policy": "<allow_any>yes</allow_any>",
     "/usr/lib/sysusers.d/sly.conf": "u sly 0 - /\nu fine - - /\nm sly wheel\n",
     "/usr/lib64/libshadowed.so.3.9": "x",
+    "/etc/sysconfig/sshd": "OPTIONS=-o PermitRootLogin=yes\n",
     "/var/lib/vdsm/sly": "x",
     **{f"/etc/rsyslog.d/{number:02}.conf": "x" for number in range(12)},
 }
 EXPECTED: Dict[Tuple[str, str], List[str]] = {
     ("access", "/etc/sudoers.d/sly"): ["sudo: sly ALL=(ALL) NOPASSWD: ALL"],
+    ("unit", "/etc/sysconfig/sshd"): ["options of sshd.service"],
     ("unit", "/etc/systemd/system/sshd.service"): ["masks sshd.service"],
     ("unit", "/usr/lib/systemd/system/sshd.service.d/sly.conf"): ["changes sshd.service"],
     ("unit", "/usr/lib/systemd/system/multi-user.target.wants/sly.service"): [
@@ -267,8 +271,20 @@ def test_denied_and_active_files_outside_the_allowed_paths_are_never_behind_a_nu
     assert all(file.path in line for file, line in zip(active, lines))
 
 
-@pytest.mark.parametrize("reader", [
-    content.reader for content in active_content.CONTENTS if content.reader])
+@pytest.mark.parametrize("place", ["etc/tmpfiles.d/x.conf", "etc/ld.so.conf.d/x.conf"])
+@pytest.mark.parametrize(("text", "most"), [
+    ("w /a\n" * 100_000, 1), ("w " + "/a" * 500_000, 0), ("/a" * 500_000, 0),
+    ("".join(f"L /a{number} - - - - /a{number + 1}\n" for number in range(9000)), 9001)])
+def test_hostile_paths_are_read_in_bounded_time(
+        tmp_path: Path, place: str, text: str, most: int) -> None:
+    arrivals = arriving("/opt/a", root=tmp_path)
+    files = ActiveFiles(arrivals, active_paths(tmp_path, arrivals.links), {}, (), nobody)
+    assert len(list(files.of_text("plugin a", f"/{place}", text))) <= max(most, 2)
+
+
+@pytest.mark.parametrize("reader", {
+    content.reader.__qualname__: content.reader
+    for content in active_content.CONTENTS if content.reader}.values())
 @pytest.mark.parametrize("text", [
     "\0" * 100_000, "\x1b[2J" * 200_000, "a b\n" * 100_000, "x" * 1_000_000, '"' * 1_000_000,
     'RUN+="' * 100_000, "own=" * 250_000, "install " * 100_000, "IMPORT{program}" * 60_000,
