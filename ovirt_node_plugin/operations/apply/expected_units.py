@@ -63,6 +63,18 @@ def counted_as_new(units: Set[str], effects: Sequence[Change], jobs: Sequence[Jo
                  if change.path in units else change for change in effects)
 
 
+def without_lost(old: Sequence[Change], new: Sequence[Change],
+                 jobs: Sequence[Job]) -> Tuple[Change, ...]:
+    """Return ``old`` without the changes that made an expected unit which ``new`` makes again.
+
+    The unit was lost in between, as before a repair.
+    """
+    units = owners(jobs)
+    again = {change.path for change in new if change.path in units and change.before is None}
+    return tuple(change for change in old
+                 if change.path not in again or change.before is not None)
+
+
 def judged(jobs: Sequence[Job], shares: Mapping[str, Sequence[Change]], ledger: Ledger,
            packages: Sequence[PackageChange]) -> Tuple[Job, ...]:
     """Return ``jobs`` with the expected units among their files, so that the same rules apply.

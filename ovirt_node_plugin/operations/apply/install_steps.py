@@ -140,7 +140,8 @@ def switch_on(ready: Installation, shares: module_changes.Shares, folders: Packa
     finish_revert(ready.revert, ledger, context)
     folders.make_again(ledger)
     for job in jobs:
-        ledger.set_effects(job.name, chained(ledger.state(job.name).effects, effects[job.name]))
+        ledger.set_effects(job.name, chained(expected_units.without_lost(
+            ledger.state(job.name).effects, effects[job.name], jobs), effects[job.name]))
     released = folders.release(*_nevras_by_plugin(ready), ledger, context)
     for job in jobs:
         apply_upgrade(job.upgrade, job.context, ledger, phase=Phase.SETTINGS)

@@ -56,7 +56,7 @@ def vendor(node: Path, tmp_path: Path, dnf: Dnf) -> Vendor:
     return Vendor(node, tmp_path / "vendor", dnf)
 
 
-def test_a_unit_that_a_scriptlet_copies_is_enabled_verified_upgraded_and_removed(
+def test_a_unit_that_a_scriptlet_copies_is_enabled_repaired_upgraded_and_removed(
         vendor: Vendor, dnf: Dnf, node: Path) -> None:
     drop_in = '<unit-drop-in unit="acme.service" source="/opt/acme/drop-in" name="a.conf"/>'
     first = vendor.bundle("1.0", COPY, settings=SERVICE + drop_in)
@@ -67,9 +67,11 @@ def test_a_unit_that_a_scriptlet_copies_is_enabled_verified_upgraded_and_removed
     unit = node / UNITS[1:] / "acme.service"
     assert (unit.read_text(), os.path.lexists(node / WANTS)) == (UNIT, True)
     succeeded(dnf.plugin(node, "verify"))
-    unit.write_text(UNIT + "# changed\n")
-    assert "/usr/lib/systemd/system/acme.service" in dnf.plugin(node, "verify").text
-    unit.write_text(UNIT)
+    unit.unlink()
+    assert ("/usr/lib/systemd/system/acme.service, which a scriptlet made, is missing"
+            in dnf.plugin(node, "verify").text)
+    succeeded(dnf.plugin(node, "repair", "-y", UNSIGNED, "acme"))
+    assert "acme 1.0: ok" in succeeded(dnf.plugin(node, "verify")).text
     packaged = {f"{UNITS}/acme.service": UNIT}
     succeeded(vendor.install(vendor.bundle(
         "2.0", {}, files=packaged, settings=SERVICE.replace(' from="scriptlet"', ""))))
