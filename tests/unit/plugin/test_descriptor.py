@@ -110,7 +110,7 @@ def test_optional_elements_may_be_absent_and_the_order_is_free() -> None:
     ('state="enabled"', 'state="on"',
      "x.xml:29:5: expected 'enabled', 'disabled' or 'masked' as state of <service>, found 'on'"),
     ('state="enabled"', 'stat="enabled"',
-     "expected attribute name or state (the nearest is state) in <service>, found 'stat'"),
+     "expected attribute from, name or state (the nearest is state) in <service>, found 'stat'"),
     ('name="sblim-sfcb.service"', 'name="../a.service"', "expected a unit's name"),
     ('name="sblim-sfcb.service"', 'name="sblim-sfcb"', "with its suffix: .service"),
     ('"debug=1 mode=fast"', '"a&#10;install isv_foo /bin/sh"', "expected module options in one "
