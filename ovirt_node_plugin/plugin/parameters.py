@@ -49,11 +49,11 @@ class Parameter:
         """What its values are, as text for people."""
         bounds = " ".join(filter(None, (
             f"from {self.least}" if self.least else "", f"up to {self.most}" if self.most else "")))
-        line = f"one line of printable text, at most {PARAMETER_CHARACTERS} characters"
-        return {TEXT: line, INTEGER: f"an integer {bounds}".rstrip(),
+        line = f"one line of at most {PARAMETER_CHARACTERS} printable characters"
+        return {TEXT: f"a text, {line}", INTEGER: f"an integer {bounds}".rstrip(),
                 PORT: f"a port {bounds or 'from 1 to 65535'}", ADDRESS: "an IPv4 or IPv6 address",
                 HOSTNAME: "a hostname", CHOICE: f"one of {', '.join(self.choices)}",
-                SECRET: f"{line}, not empty"}[self.type]
+                SECRET: f"a secret, {line}, not empty"}[self.type]
 
     def accepts(self, value: str) -> bool:
         """Return whether ``value`` is valid."""

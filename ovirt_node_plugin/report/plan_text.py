@@ -147,8 +147,7 @@ def _parameter(parameter: ParameterInfo) -> str:
         value = "(secret)" if parameter.value is None else parameter.value
     else:
         value = "needed" if parameter.required else f"{parameter.value} by default"
-    return (f"{parameter.name} = {value}: {parameter.meaning} ({parameter.type};"
-            f" {parameter.expected})")
+    return f"{parameter.name} = {value}: {parameter.meaning} ({parameter.expected})"
 
 
 def corrections(made: Sequence[RecordCorrection], *, only_planned: bool = False) -> List[str]:

@@ -113,9 +113,9 @@ def missing_error(descriptor: Descriptor, missing: Sequence[Parameter]) -> Usage
                        + ("@FILE" if parameter.secret else "VALUE") for parameter in missing)
     return UsageError("\n".join([
         f"plugin {descriptor.name} {descriptor.version} needs a value for these parameters:",
-        *(f"  {parameter.name} ({parameter.type}): {parameter.meaning}; {parameter.expected}"
+        *(f"  {parameter.name}: {parameter.meaning} ({parameter.expected})"
           for parameter in missing)]),
-        hint=f"Add {options}, or put them into a file in /etc/ovirt-node-plugin/parameters.d.")
+        hint=f"Add {options}, or write a file in /etc/ovirt-node-plugin/parameters.d.")
 
 
 def refuse_unknown(descriptors: Sequence[Descriptor], given: GivenParameters) -> None:

@@ -236,7 +236,7 @@ def _notes(item: ConfigFile, folder: Optional[ConfigFolder], ctx: Context) -> It
     if item.source.startswith("/") and item.source not in ctx.package_files:
         yield (f"the content of {item.folder}/{item.name} is in a package that was not read, so it"
                " is checked only when that is installed")
-    if folder is None:
+    if folder is None or folder.plain:
         return
     if not folder.check:
         yield f"no program checks the syntax of {item.folder}/{item.name} before it is read"

@@ -23,7 +23,7 @@ _PATH = re.compile(r"/(?:etc|opt)(?:/[A-Za-z0-9_+@:-][A-Za-z0-9._+@:-]*)+")
 _FILE = re.compile(r"\{name\}(?:/[A-Za-z0-9_-][A-Za-z0-9._-]*)?")
 _KEYS = frozenset(("title", "path", "file", "names", "refused", "mode", "needs", "read-by",
                    "read-line", "check", "accept", "unit", "live", "warns", "source", "closed",
-                   "secret"))
+                   "secret", "plain"))
 _REQUIRED = ("title", "path", "names", "needs", "source")
 
 
@@ -48,6 +48,7 @@ class ConfigFolder:
     read_line: str
     check: Tuple[str, ...]
     accept: str
+    plain: bool
     unit: str
     live: Tuple[str, ...]
     warns: str
@@ -137,9 +138,9 @@ def _folder(name: str, values: Mapping[str, str], origin: Path) -> ConfigFolder:
         secret=_flag(name, "secret", values, origin),
         refused=tuple(values.get("refused", "").split()), needs=tuple(values["needs"].split()),
         read_by=tuple(values.get("read-by", "").split()), read_line=read_line, check=check,
-        accept=accept, unit=values.get("unit", ""), live=live, warns=values.get("warns", ""),
-        source=values["source"], closed=_flag(name, "closed", values, origin),
-        origin=origin)
+        accept=accept, plain=_flag(name, "plain", values, origin), unit=values.get("unit", ""),
+        live=live, warns=values.get("warns", ""), source=values["source"],
+        closed=_flag(name, "closed", values, origin), origin=origin)
 
 
 def _pattern(name: str, text: str, origin: Path) -> Pattern[str]:

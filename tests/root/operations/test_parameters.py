@@ -49,7 +49,7 @@ def test_values_are_given_recorded_changed_and_kept(
     before, made = tree_state(node), bundle(tmp_path)
     refused = dnf.plugin(node, "install", made, "-y", "--nogpgcheck")
     assert refused.status == 2
-    assert "server (address): the server; an IPv4 or IPv6 address" in refused.err
+    assert "server: the server (an IPv4 or IPv6 address)" in refused.err
     assert "--set acme.server=VALUE" in refused.err
 
     text = succeeded(dnf.on_terminal(node, "nonsense\n10.0.0.1\ny\n", "install", made,

@@ -68,7 +68,7 @@ def test_a_recorded_value_that_the_new_version_refuses_is_replaced() -> None:
     assert made.values == {"port": "1"}
     assert any("does not accept: it is a port" in note for note in made.notes)
     old = record(RecordedParameter("server", "text", "here"))
-    with pytest.raises(UsageError, match="server \\(address\\): its server; an IPv4 or IPv6"):
+    with pytest.raises(UsageError, match="server: its server \\(an IPv4 or IPv6"):
         values_of(descriptor(SERVER), given(), [old])
 
 
@@ -117,7 +117,7 @@ def test_all_missing_values_are_named_together() -> None:
     with pytest.raises(UsageError) as caught:
         values_of(descriptor(SERVER, SECRET, PORT), given(), [None])
     assert [line.split(":")[0].strip() for line in caught.value.message.splitlines()[1:]] == [
-        "server (address)", "key (secret)"]
+        "server", "key"]
     assert "--set acme.server=VALUE --set acme.key=@FILE" in caught.value.hint
 
 

@@ -39,7 +39,6 @@ def test_a_plan_shows_files_of_packages_and_the_dangerous_ones_first(
         ("profile/site.sh", "export SITE=1\n"), ("pam/site", PAM),
         ("motd/site", FILES["/opt/site/motd"])]
     assert plugin["notes"] == [
-        "no program checks the syntax of motd/site before it is read",
         "the root has no bash, so nothing checks the syntax of profile/site.sh before it is read",
         "no program checks the syntax of pam/site before it is read"]
     text = succeeded(dnf.plugin(node, "install", UNSIGNED, bundle, "--dry-run")).text
