@@ -64,7 +64,7 @@ def test_values_are_given_recorded_changed_and_kept(
     assert "Changing acme 1.0" in text and "parameter server: 10.0.0.1 -> ::1" in text
     assert "parameter port" not in text and "Changed plugin acme 1.0." in text
     assert (node / PLACED).read_text().startswith("# ::1:5988 ")
-    assert "server = ::1: the server (address; an IPv4 or IPv6 address)" in run(
+    assert "server = ::1: the server (an IPv4 or IPv6 address)" in run(
         dnf, node, "info", "acme")
 
     (node / PLACED).write_text("changed\n")
