@@ -67,6 +67,10 @@ def check_place(wanted: Wanted, place: str, ctx: Context, *, installed: bool) ->
     if ctx.brings(place) is not None:
         raise Refused(f"{subject} the plugin's own packages bring /{place}",
                       hint="Its vendor has to do one of the two, not both.")
+    if any(relative_inside(ctx.root, path) == place for path in ctx.leavable.sizes
+           if path.rpartition("/")[2] == place.rpartition("/")[2]):
+        raise Refused(f"{subject} the plugin leaves out /{place} of its own packages",
+                      hint="Its vendor has to give the file of the setting another name.")
     if not installed and read_entry(ctx.root, place, content=False):
         refuse_others(wanted, place, ctx)
 

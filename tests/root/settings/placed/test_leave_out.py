@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Dict, List, Mapping, Optional, Sequence, Union
 
@@ -11,7 +12,7 @@ import pytest
 from ovirt_node_plugin.errors import DescriptorError, Refused
 from ovirt_node_plugin.packages.unpacking import shared_paths
 from ovirt_node_plugin.plugin.descriptor import parse_descriptor
-from ovirt_node_plugin.plugin.settings import LeaveOut
+from ovirt_node_plugin.plugin.settings import CaCertificate, LeaveOut
 from ovirt_node_plugin.registry.outcomes import to_text
 from ovirt_node_plugin.settings.engine import checking, selection
 from ovirt_node_plugin.settings.kit.model import Context, KeepReason, Leavable
@@ -31,6 +32,7 @@ from tests.support.settings_root import (
     write_file,
 )
 from tests.support.tree_states import state_differences, tree_state
+from tests.support.trust_root import ACME
 
 DOC = "/usr/share/doc/acme"
 LEAVE_OUT_DOC = f'<leave-out files="{DOC}/**"/>'
@@ -392,6 +394,15 @@ def test_packages_whose_files_stay_are_recorded(root: Path) -> None:
     (applied,) = apply_all([item], ctx)
     assert to_text(applied.outcome) == "files=1 bytes=1024 kept=core"
     assert leave_out.kept_packages(applied) == ("core",)
+
+
+def test_a_setting_in_place_of_a_left_out_file_is_refused(root: Path) -> None:
+    path = "/etc/pki/ca-trust/source/anchors/acme.pem"
+    ctx = replace(leave_out_context(root, [path]), bundle_files={"files/a.pem": ACME.encode()})
+    items = selection.wanted(descriptor(LeaveOut(path), CaCertificate("files/a.pem", "acme.pem")),
+                             ctx)
+    with pytest.raises(Refused, match=f"the plugin leaves out {path} of its own packages"):
+        checking.check(items, ctx, others={})
 
 
 def test_the_plan_notes_a_glob_that_matches_nothing(root: Path) -> None:
