@@ -259,8 +259,8 @@ class Page {
  */
 function fromEntry(entry) {
     return entry?.version ? {...entry, description: "", url: "", license: "", repos: [], packages: [],
-                             settings: [], requires: [], shares: [], plan: null, refused: "",
-                             refused_status: 0} : null;
+                             parameters: [], settings: [], requires: [], shares: [], plan: null,
+                             refused: "", refused_status: 0} : null;
 }
 
 /** The parts of the page of an installed plugin. */
