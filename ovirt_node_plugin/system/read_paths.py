@@ -285,7 +285,7 @@ REVIEWED: Sources = {
     "watchdog(8), test-directory": ("etc/watchdog.d",),
     "cloud-init, reference/base_config_reference.html": ("etc/cloud", "var/lib/cloud/scripts"),
     "ansible.cfg, facts.d: ansible.builtin.setup": ("etc/ansible",),
-    "glusterd, extras/hook-scripts": ("var/lib/glusterd/hooks",),
+    "glusterd(8), extras/hook-scripts": ("var/lib/glusterd/hooks",),
     "fapolicyd(8), usbguard-daemon(8)": (
         "etc/fapolicyd", "etc/usbguard", "usr/share/fapolicyd"),
     "vim(1), git-config(1), tmux(1), screen(1): files read at start": (
