@@ -339,6 +339,7 @@ class DnfCommand:
     def _detach(self) -> Status:
         """Start this command as a unit, which takes the lock and does the rest."""
         self._session_to_change()
+        parameters.check_options(self._opts.set_values, self._bundles)
         operation = self._opts.subcommand
         started = detached.start(operation, self._opts.names, detach.command(self._console.words),
                                  environment=os.environ, run=program_run)

@@ -8,7 +8,7 @@ from typing import Dict, Iterable, Optional, Sequence
 
 from ..errors import UsageError
 from ..operations.model.books import Books
-from ..operations.model.parameter_values import values_to_ask
+from ..operations.model.parameter_values import check_given, values_to_ask
 from ..operations.plan.parameters import records_of
 from ..plugin.bundle import Bundle
 from ..plugin.parameters import Parameter
@@ -25,6 +25,15 @@ from ..system.words import printable
 def given_values(words: Sequence[str], folders: Iterable[Path]) -> GivenParameters:
     """Return the values of the options --set and of the site's files in ``folders``."""
     return GivenParameters(read_options(words), read_site(folders))
+
+
+def check_options(words: Sequence[str], bundles: Iterable[Bundle]) -> None:
+    """Raise UsageError for values of --set that ``bundles`` refuse.
+
+    A unit that goes on with the command would keep a secret of the command line before it
+    refuses that.
+    """
+    check_given((bundle.descriptor for bundle in bundles), GivenParameters(read_options(words)))
 
 
 def asked_values(given: GivenParameters, bundles: Sequence[Bundle], books: Books,

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass, field
-from typing import Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 from ...errors import Reasons, UsageError
 from ...plugin.descriptor import Descriptor
@@ -133,6 +133,15 @@ def refuse_unknown(descriptors: Sequence[Descriptor], given: GivenParameters) ->
             raise UsageError(f"--set {plugin}.{name}: plugin {plugin} {descriptor.version} has no"
                              f" parameter {name}",
                              hint="It has: " + (", ".join(names) or "none") + ".")
+
+
+def check_given(descriptors: Iterable[Descriptor], given: GivenParameters) -> None:
+    """Raise UsageError for an invalid value of --set, or a secret that others can read."""
+    for descriptor in descriptors:
+        for parameter in descriptor.parameters:
+            value = given.options.get((descriptor.name, parameter.name))
+            if value is not None:
+                _checked(descriptor.name, parameter, value)
 
 
 def _value(plugin: str, parameter: Parameter, given: GivenParameters,

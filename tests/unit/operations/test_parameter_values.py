@@ -10,6 +10,7 @@ import pytest
 from ovirt_node_plugin.errors import UsageError
 from ovirt_node_plugin.operations.model.parameter_values import (
     ParameterValues,
+    check_given,
     refuse_unknown,
     values_of,
     values_to_ask,
@@ -111,6 +112,16 @@ def test_a_secret_that_others_can_read_is_refused() -> None:
     with pytest.raises(UsageError, match="is a secret, and all see") as caught:
         values_of(descriptor(SECRET), exposed, [None])
     assert "hunter2" not in str(caught.value)
+
+
+def test_a_secret_of_the_command_line_is_refused_before_a_plan() -> None:
+    exposed = GivenParameters({("acme", "key"): GivenValue("hunter2", "--set acme.key", "all see")})
+    with pytest.raises(UsageError, match="is a secret, and all see"):
+        check_given([descriptor(SERVER, SECRET)], exposed)
+    check_given([descriptor(SERVER)], exposed)
+    check_given([descriptor(SERVER, SECRET)], given({"server": "10.0.0.1"}))
+    with pytest.raises(UsageError, match="expected an IPv4 or IPv6 address"):
+        check_given([descriptor(SERVER)], given({"server": "nowhere"}))
 
 
 def test_all_missing_values_are_named_together() -> None:
