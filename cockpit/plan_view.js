@@ -105,6 +105,7 @@ function pluginCard(plugin, plan, choices) {
         ]),
         changesOrigin(plugin) ? origin(plugin, choices) : null,
         part(_("What this repairs"), plugin.repairs),
+        part(_("Parameters"), plugin.parameters.map(({text}) => text)),
         settings(settingsInOrder(plugin)),
         !kept && !plugin.settings.length ? element("p", null, _("No setting changes.")) : null,
         !kept && plan.operation !== "remove" && !plan.packages.length

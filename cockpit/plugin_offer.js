@@ -3,7 +3,7 @@
 
 import {element, replace} from "./dom.js";
 import {limited} from "./plugin_parts.js";
-import {address} from "./plugin_summary.js";
+import {address, parametersOf} from "./plugin_summary.js";
 import {_, sentence} from "./text.js";
 import {alert, definitions, lines} from "./widgets.js";
 
@@ -30,6 +30,7 @@ export function renderOffer(container, info) {
                                 [_("Licence"), info.license],
                                 [_("Source"), info.source],
                                 [_("Repositories"), info.repos.join(", ")],
+                                [_("Parameters"), ...parametersOf(info)],
                             ]))),
             card(_("Settings that it would make"), info.settings, _("It has no settings.")),
             card(_("Packages that it would install"), info.packages, _("It has no packages.")),

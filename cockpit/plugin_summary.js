@@ -35,7 +35,22 @@ export function renderSummary(container, info, manifest) {
                 [_("Installed"), info.installed_at ? time(info.installed_at) : ""],
                 [_("Installed by"), manifest?.tool ?? ""],
                 [_("Repositories"), info.repos.join(", ")],
+                [_("Parameters"), ...parametersOf(info)],
             ]));
+}
+
+/**
+ * Return a line for each parameter, with its value or what it needs.
+ *
+ * @param {PluginInfo} info
+ * @returns {Child[]}
+ */
+export function parametersOf({parameters}) {
+    return parameters.map(({name, given, value, required, meaning, expected}) => {
+        const unset = required ? _("needed") : format(_("$0 by default"), value ?? "");
+        return element("div", null, code(name), " = ", given ? value ?? _("a secret") : unset,
+                       `: ${meaning} (${expected})`);
+    });
 }
 
 /**

@@ -14,6 +14,7 @@ cockpit.locale({
     "$0 available": [null, "$0 verfügbar"],
     "$0 broken": ["$0 broken", "$0 beschädigt", "$0 beschädigt"],
     "$0 by $1": [null, "$0 durch $1"],
+    "$0 by default": [null, "$0 als Vorgabe"],
     "$0 change that is no damage": [
         "$0 changes that are no damage",
         "$0 Änderung, die kein Schaden ist",
@@ -377,6 +378,7 @@ cockpit.locale({
         "Pakete, Dateien und Einstellungen sind, wie der Datensatz sie beschreibt.",
     ],
     "Pages in Cockpit": [null, "Seiten in Cockpit"],
+    "Parameters": [null, "Parameter"],
     "Parts of this page": [null, "Teile dieser Seite"],
     "Path": [null, "Pfad"],
     "Paths that are kept over new images": [
@@ -662,6 +664,7 @@ cockpit.locale({
     ],
     "Zone": [null, "Zone"],
     "about $0 s left": [null, "noch etwa $0 s"],
+    "a secret": [null, "ein Geheimnis"],
     "absent, as wanted": [null, "fehlt, wie gewünscht"],
     "added": [null, "hinzugefügt"],
     "all": [null, "alle"],
@@ -716,6 +719,7 @@ cockpit.locale({
     "module": [null, "Modul"],
     "module index": [null, "Modulindex"],
     "multipath configuration": [null, "multipath-Konfiguration"],
+    "needed": [null, "erforderlich"],
     "needed by other packages": [null, "von anderen Paketen benötigt"],
     "none": [null, "keines"],
     "not before the next start": [null, "erst ab dem nächsten Start"],

@@ -107,6 +107,11 @@ def test_a_refused_upload_leaves_nothing_and_another_file_can_be_chosen(
     assert page.role("dialog").count() == 0
 
 
+PARAMETERS = """<parameters>
+<parameter name="realm" type="text" default="&lt;b&gt;">the realm of users</parameter>
+</parameters><settings>"""
+
+
 def test_the_plan_names_everything_and_asks_for_trust_in_a_key(
         cockpit_host: Host, open_page: OpenPage, tmp_path: Path, key: SigningKey) -> None:
     (cockpit_host.root / "etc/pam.d").mkdir(exist_ok=True)
@@ -118,6 +123,8 @@ def test_the_plan_names_everything_and_asks_for_trust_in_a_key(
         scriptlets={"post": "true"})
     (folder / "files").mkdir()
     (folder / "files/pam").write_text("auth required <b>pam_deny.so</b>\n\x1b[31maccount\n")
+    descriptor = (folder / "node-plugin.xml").read_text()
+    (folder / "node-plugin.xml").write_text(descriptor.replace("<settings>", PARAMETERS, 1))
     cockpit_host.add_to_library(folder, "delta")
     page = open_page(cockpit_host, "/available")
     page.role("button", "Install delta").click()
@@ -127,6 +134,7 @@ def test_the_plan_names_everything_and_asks_for_trust_in_a_key(
     assert fingerprint == key.fingerprint.lower()
     text = page.text
     assert "vm.swappiness" in text and "delta-1.0-1.noarch" in text
+    assert "parameter realm: <b>" in text
     content = page.tab.get_by_label("Content of pam/delta").inner_text()
     assert content.startswith("auth required <b>pam_deny.so</b>\n")
     assert "\\x1b[31maccount" in content
