@@ -88,24 +88,30 @@ class PathPolicy:
 
     def __init__(self, rules: Sequence[PathRule], *, root: Optional[Path] = None,
                  links: Mapping[str, str] = _NO_LINKS) -> None:
-        self._ranks = {id(rule): number for number, rule in enumerate(rules)}
+        self._ranks: Dict[int, int] = {}
         self._plain: Dict[Tuple[str, ...], List[RuleMatch]] = {}
+        self._with_globs: Dict[str, List[RuleMatch]] = {}
         self._above: Dict[str, RuleMatch] = {}
         self._allowed: List[List[Pattern[str]]] = []
-        globs: Dict[str, List[RuleMatch]] = {}
-        now = LinkPlaces(root) if root is not None else None
-        then = LinkPlaces(root, links) if root is not None and links else now
-        for rule in rules:
-            places = now if rule.allow else then
+        self._now = LinkPlaces(root) if root is not None else None
+        self._then = LinkPlaces(root, links) if root is not None and links else self._now
+        self.add(rules)
+
+    def add(self, rules: Iterable[PathRule]) -> None:
+        """Add ``rules`` behind those that are there; raises as the class does."""
+        for number, rule in enumerate(rules, len(self._ranks)):
+            self._ranks[id(rule)] = number
+            places = self._now if rule.allow else self._then
             for place in [rule.path] if places is None else places.of(rule.path):
                 match = RuleMatch(rule, place)
                 if "*" in place:
-                    globs.setdefault(place, []).append(match)
+                    self._with_globs.setdefault(place, []).append(match)
                 else:
                     self._plain.setdefault(tuple(place.split("/")), []).append(match)
                 self._add_above(match)
-        self._globs = [(below_pattern(place), matches) for place, matches in globs.items()]
-        self._any_glob = below_pattern(*globs)
+        self._globs = [(below_pattern(place), matches)
+                       for place, matches in self._with_globs.items()]
+        self._any_glob = below_pattern(*self._with_globs)
         self._above_globs = [(part_pattern(place), match)
                              for place, match in self._above.items() if "*" in place]
 

@@ -31,6 +31,7 @@ class LinkPlaces:
         self._root = os.fspath(root)
         self._arriving = arriving
         self._present: Dict[str, str] = {}  # targets of links by place, empty for others
+        self._absent: Set[str] = set()
         self._names: Dict[str, FrozenSet[str]] = {}
         self._new_names: DefaultDict[str, Set[str]] = defaultdict(set)
         for place in arriving:
@@ -46,6 +47,8 @@ class LinkPlaces:
 
         Raises OutsideRoot if there are too many combinations of links.
         """
+        if self._has_no_link(glob):
+            return (glob,)
         places: Dict[str, None] = {glob: None}
         seen: Set[Tuple[str, _Parts]] = set()
         todo: List[Tuple[str, _Parts, int]] = [("", tuple(glob.split("/")), 0)]
@@ -65,6 +68,17 @@ class LinkPlaces:
             if rest:
                 todo += self._steps(done, rest, followed)
         return tuple(places)
+
+    def _has_no_link(self, path: str) -> bool:
+        """Return whether ``path`` is one place: without wildcards, and no link is on it."""
+        here = ""
+        for part in path.split("/"):
+            if "*" in part or part == "..":
+                return False
+            here = _joined(here, part)
+            if here in self._arriving or self._target(here):
+                return False
+        return True
 
     def _steps(self, done: str, rest: _Parts, followed: int) -> Iterator[Tuple[str, _Parts, int]]:
         """Yield the steps that follow: a resolved folder, the path below it, links so far."""
@@ -103,13 +117,19 @@ class LinkPlaces:
     def _target(self, place: str) -> str:
         """Return the target of the link at ``place``, whose parents are no links."""
         if place not in self._present:
-            where = f"{self._root}/{place}"
-            try:
-                is_link = stat.S_ISLNK(os.lstat(where).st_mode)
-                self._present[place] = os.readlink(where) if is_link else ""
-            except OSError:
-                self._present[place] = ""
+            self._present[place] = self._read(place)
         return self._present[place]
+
+    def _read(self, place: str) -> str:
+        if os.path.dirname(place) in self._absent:
+            self._absent.add(place)
+            return ""
+        where = f"{self._root}/{place}"
+        try:
+            return os.readlink(where) if stat.S_ISLNK(os.lstat(where).st_mode) else ""
+        except OSError:
+            self._absent.add(place)
+            return ""
 
 
 def existing_places(root: Path, globs: Iterable[str]) -> Tuple[str, ...]:

@@ -18,11 +18,11 @@ def active_paths(root: Path, links: Mapping[str, str]) -> PathPolicy:
     These are the paths that programs read by themselves, and what ``links`` that arrive
     lead to, if they are in such a path. So are links of the root that lead to nothing yet.
     """
-    rules = [PathRule(path, False) for path in read_paths.active()]
-    listed = PathPolicy(rules, root=root, links=links)
-    inside = [link for link in links if listed.deciding(link, folder=True) is not None]
-    rules += [PathRule(link, False) for link in (*inside, *_dangling(root))]
-    return PathPolicy(rules, root=root, links=links)
+    policy = PathPolicy([PathRule(path, False) for path in read_paths.active()],
+                        root=root, links=links)
+    inside = [link for link in links if policy.deciding(link, folder=True) is not None]
+    policy.add([PathRule(link, False) for link in (*inside, *_dangling(root))])
+    return policy
 
 
 def _dangling(root: Path) -> List[str]:
