@@ -99,14 +99,15 @@ def notes(files: Sequence[DisputedFile]) -> Tuple[str, ...]:
     return tuple(f"outside the allowed paths: {line}" for line in listed(files))
 
 
-def listed(files: Sequence[DisputedFile]) -> List[str]:
+def listed(files: Sequence[DisputedFile], *, by_rules: bool = True) -> List[str]:
     """Return lines for files, those first that programs read by themselves or that are denied.
 
     Each of these has a line; of the others, the first ten, and the number of the rest.
+    ``by_rules``: the rules for paths refuse them, for the reason that each has.
     """
     active = _active()
-    read = [file for file in files if NOT_ALLOWED not in file.reason or active.match(
-        file.path[1:])]
+    read = [file for file in files if active.match(file.path[1:])
+            or by_rules and NOT_ALLOWED not in file.reason]
     shown = set(read)
     others = [file for file in files if file not in shown]
     lines = [f"{file.path} in package {file.package}"

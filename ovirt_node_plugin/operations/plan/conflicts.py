@@ -34,7 +34,8 @@ def check(jobs: Sequence[Job], arrivals: Arrivals, books: Books, session: Sessio
                 *_with_settings(entries, jobs, books, arrivals)]
     if disputed:
         raise PathsRefused(
-            "\n  ".join(["packages bring files that others have:", *listed(disputed)]),
+            "\n  ".join(["packages bring files that others have:",
+                         *listed(disputed, by_rules=False)]),
             hint="They do not go together: leave one of them out, or ask their vendors.",
             files=disputed)
 
