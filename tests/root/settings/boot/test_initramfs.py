@@ -4,6 +4,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import shutil
+import tempfile
 from pathlib import Path
 from typing import Dict, Iterator, List, Sequence, Tuple
 
@@ -237,12 +238,13 @@ def test_a_dracut_that_fails_or_omits_a_driver_is_an_error(system: Path) -> None
 @pytest.mark.root
 def test_a_program_run_in_the_root_is_isolated_from_this_machine(
         system: Path, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
-    tests = str(tmp_path_factory.getbasetemp().parent)  # of all processes of pytest
+    # of all processes of pytest, and of other programs
+    temporary = (f" {tmp_path_factory.getbasetemp().parent}/", f" {tempfile.gettempdir()}/")
 
     def mounts() -> List[str]:
-        """Return the mounts of this machine, without those that other tests make meanwhile."""
+        """Return the mounts of this machine, without those that others make meanwhile."""
         return [line for line in Path("/proc/self/mounts").read_text().splitlines()
-                if f" {tests}/" not in line or f" {tmp_path}/" in line]
+                if f" {tmp_path}/" in line or not any(place in line for place in temporary)]
 
     before, mounts_before = (tree(system / "dev"), tree(system / "tmp")), mounts()
     output = run_in_root(system, tmp_path, "ls", "/dev", "/tmp", "/proc/self/fd")
