@@ -20,7 +20,7 @@ from ovirt_node_plugin.policy.given_parameters import GivenParameters, GivenValu
 from ovirt_node_plugin.registry.record import Record, RecordedParameter, secret_digest
 from tests.support.sample_bundle import DESCRIPTOR
 
-pytestmark = pytest.mark.unit
+pytestmark = pytest.mark.root
 
 PORT = '<parameter name="port" type="port" default="1">its port</parameter>'
 SERVER = '<parameter name="server" type="address">its server</parameter>'
