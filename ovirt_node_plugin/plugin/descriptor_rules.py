@@ -18,6 +18,7 @@ from ..system.relaxng import Problem, problem_at, quoted
 from ..system.rpm_version import VersionRange
 from ..system.xml import XmlElement
 from . import hosts_entries
+from .addresses import is_address
 from .sysctl_names import dotted
 from .vdsm_points import HOOK_POINTS, nearest_point
 
@@ -243,7 +244,7 @@ def _hosts_entries(root: XmlElement) -> Iterator[Problem]:
     for settings, seen in _together(root):
         for node in settings.all("hosts-entry"):
             address, names = node.get("address"), node.get("names").split()
-            if not hosts_entries.is_address(address):
+            if not is_address(address):
                 yield problem_at(node, f"expected an IPv4 or IPv6 address, found {address[:64]}")
             problem = hosts_entries.problem(names)
             if problem:

@@ -5,20 +5,18 @@ printable line, so it cannot add a line to a file.
 """
 from __future__ import annotations
 
-import ipaddress
 import re
 from dataclasses import dataclass
 from typing import Callable, Dict, Iterator, Mapping, Match, Tuple
 
 from ..system.limits import PARAMETER_CHARACTERS
+from .addresses import is_address, is_hostname
 
 TEXT, INTEGER, PORT, ADDRESS, HOSTNAME, CHOICE, SECRET = (
     "text", "integer", "port", "address", "hostname", "choice", "secret")
 _NAME = "[a-z][a-z0-9_-]{0,62}"
 _REFERENCE = re.compile(f"@(?:@|({_NAME})@)".encode())
 _INTEGER = re.compile("-?(?:0|[1-9][0-9]{0,17})")
-_LABEL = re.compile("[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
-_HOSTNAME_CHARACTERS = 253  # RFC 1123 2.1, RFC 1035 3.1
 
 
 @dataclass(frozen=True)
@@ -92,26 +90,12 @@ def _is_port(parameter: Parameter, value: str) -> bool:
     return _is_integer(parameter, value) and 1 <= int(value) <= 65535
 
 
-def _is_address(parameter: Parameter, value: str) -> bool:
-    try:
-        ipaddress.ip_address(value)
-    except ValueError:
-        return False
-    return "%" not in value  # the zone of an address is a name of this machine
-
-
-def _is_hostname(parameter: Parameter, value: str) -> bool:
-    labels = value.split(".")
-    return (len(value) <= _HOSTNAME_CHARACTERS and all(map(_LABEL.fullmatch, labels))
-            and not labels[-1].isdigit())  # else it could be read as an address
-
-
 TYPES: Dict[str, Callable[[Parameter, str], bool]] = {
     TEXT: lambda parameter, value: True,
     INTEGER: _is_integer,
     PORT: _is_port,
-    ADDRESS: _is_address,
-    HOSTNAME: _is_hostname,
+    ADDRESS: lambda parameter, value: is_address(value),
+    HOSTNAME: lambda parameter, value: is_hostname(value),
     CHOICE: lambda parameter, value: value in parameter.choices,
     SECRET: lambda parameter, value: bool(value),
 }

@@ -41,7 +41,7 @@ INNER: Mapping[str, Tuple[Tuple[str, ...], ...]] = {
     "settings": (
         ("kit",),
         ("accounts", "certificates", "firewall", "host_names", "modules", "selinux", "services",
-         "signing_keys", "sysctl"),
+         "sysctl"),
         ("boot", "config_files", "placed"),
         ("engine",),
     ),

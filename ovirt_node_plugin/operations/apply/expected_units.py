@@ -101,8 +101,7 @@ def _judged(job: Job, changes: Sequence[Change], scriptlets: str) -> Job:
 
 
 def _scriptlets(job: Job, packages: Sequence[PackageChange]) -> str:
-    """Return words for the packages of the plugin whose scriptlets ran, and for what rpm removed.
-    """
+    """Return words for the packages whose scriptlets ran, and for a unit that rpm removed."""
     ran = [change.nevra for change in packages if change.arrives and change.nevra in job.packages
            and change.header is not None and change.header.scriptlets]
     if not ran:

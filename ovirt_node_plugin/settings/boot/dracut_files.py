@@ -18,6 +18,7 @@ from ...system.paths import resolve_inside
 from ...undo.changes import Applied, Watch
 from ..kit.model import Context, SettingProblem, Wanted, changed_since
 from ..kit.placing import place_file
+from ..kit.programs import brings_program, has_program
 from ..modules.module_index import FILE as _FILE
 from ..modules.module_index import module_names
 from .initramfs_images import images
@@ -25,7 +26,6 @@ from .initramfs_images import images
 FOLDER = "etc/dracut.conf.d"
 DRIVER, MODULE = "initramfs-driver", "dracut-module"
 KIND_NAMES = (DRIVER, MODULE)
-_PROGRAMS = ("usr/bin/dracut", "bin/dracut", "usr/sbin/dracut", "sbin/dracut")
 _MODULES = "usr/lib/dracut/modules.d"
 _MODE = 0o644
 _EARLY, _YES = "load", "yes"
@@ -61,8 +61,7 @@ class DracutFiles:
 
     def check(self, wanted: Wanted, ctx: Context, *, installed: bool) -> None:
         """Refuse a root without dracut, and an unknown name."""
-        if not any(resolve_inside(ctx.root, name).is_file() or ctx.brings(name) is not None
-                   for name in _PROGRAMS):
+        if not has_program("dracut", ctx) and not brings_program("dracut", ctx):
             raise Refused(f"plugin {ctx.plugin} wants to {wanted.text}, but the root has no dracut",
                           hint="Its package dracut has to be there first.")
         if not _is_known(wanted, ctx):

@@ -1,1 +1,1 @@
-"""CA certificates, and the trust store made from them."""
+"""CA certificates with the trust store made from them, and those of keys for kernel modules."""

@@ -16,12 +16,13 @@ from ...system.entries import read_entry
 from ...system.paths import resolve_inside
 from ...undo.changes import Applied, Watch
 from ..kit.model import Context, DerivedRemoval, SettingProblem, Wanted
+from ..kit.programs import brings_program, has_program
 from . import pem
 
 ANCHORS = "etc/pki/ca-trust/source/anchors"
 _EXTRACTED = "etc/pki/ca-trust/extracted"
 _BUNDLE = f"{_EXTRACTED}/pem/tls-ca-bundle.pem"
-_PROGRAMS = ("usr/bin/update-ca-trust", "bin/update-ca-trust", "usr/sbin/update-ca-trust")
+_PROGRAM = "update-ca-trust"
 _KEY = "extracted"
 
 
@@ -48,11 +49,10 @@ class CaTrust:
 
     def check(self, wanted: Wanted, ctx: Context, *, installed: bool) -> None:
         """Refuse a root without update-ca-trust."""
-        if not any(resolve_inside(ctx.root, name).is_file() or ctx.brings(name) is not None
-                   for name in _PROGRAMS):
+        if not has_program(_PROGRAM, ctx) and not brings_program(_PROGRAM, ctx):
             raise Refused(
-                f"plugin {ctx.plugin} wants to {wanted.text}, but the root has no"
-                " update-ca-trust", hint="Its package ca-certificates has to be there first.")
+                f"plugin {ctx.plugin} wants to {wanted.text}, but the root has no {_PROGRAM}",
+                hint="Its package ca-certificates has to be there first.")
 
     def clash(self, wanted: Wanted, other: Applied) -> bool:
         return False
@@ -98,4 +98,4 @@ def untrusted(names: Sequence[str], root: Path) -> List[str]:
 
 
 def _extract(ctx: Context) -> None:
-    ctx.in_root("update-ca-trust", "extract")
+    ctx.in_root(_PROGRAM, "extract")

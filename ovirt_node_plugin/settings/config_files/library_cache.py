@@ -13,13 +13,13 @@ from ...plugin.settings import Setting
 from ...system.paths import resolve_inside
 from ...undo.changes import Applied, Watch
 from ..kit.model import Context, DerivedRemoval, SettingProblem, Wanted
+from ..kit.programs import has_program
 from ..selinux import selinux_labels
 
 FOLDER_ID = "ld.so"
 """The id of ld.so.conf.d in the list of drop-in folders."""
 
 _ETC, _CACHE = "etc", "ld.so.cache"
-_PROGRAMS = ("usr/sbin/ldconfig", "sbin/ldconfig", "usr/bin/ldconfig")
 _KEY = "current"
 
 
@@ -48,7 +48,7 @@ class LibraryCache:
 
     def check(self, wanted: Wanted, ctx: Context, *, installed: bool) -> None:
         """Refuse a root without ldconfig."""
-        if not any(resolve_inside(ctx.root, name).is_file() for name in _PROGRAMS):
+        if not has_program("ldconfig", ctx):
             raise Refused(f"plugin {ctx.plugin} wants to {wanted.text}, but the root has no"
                           " ldconfig", hint="Its package glibc has to be there first.")
 

@@ -8,7 +8,7 @@ from typing import Collection, Iterable, List, Mapping, Sequence, Set, Tuple
 from ...undo.changes import Applied
 from ..accounts import accounts
 from ..boot import command_line, dracut_files, initramfs, kernel_arguments
-from ..certificates import ca_certificates, ca_trust
+from ..certificates import ca_certificates, ca_trust, signing_keys
 from ..config_files import config_files, library_cache
 from ..firewall import firewall
 from ..host_names import host_names
@@ -17,7 +17,6 @@ from ..modules import kernel_modules, module_index
 from ..placed import leave_out, persistent_paths, placed_files, vdsm_hooks
 from ..selinux import selinux, selinux_policy
 from ..services import services
-from ..signing_keys import signing_keys
 from ..sysctl import sysctl
 
 DERIVED: Mapping[str, Derived] = {kind.name: kind for kind in (

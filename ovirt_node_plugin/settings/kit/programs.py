@@ -11,7 +11,7 @@ _FOLDERS = ("/usr/sbin", "/usr/bin", "/sbin", "/bin")
 
 def has_program(name: str, ctx: Context) -> bool:
     """Return whether the root has the program ``name``, a name or an absolute path."""
-    return any(resolve_inside(ctx.root, path).exists() for path in _paths(name))
+    return any(resolve_inside(ctx.root, path).is_file() for path in _paths(name))
 
 
 def brings_program(name: str, ctx: Context) -> bool:

@@ -10,25 +10,19 @@ import hashlib
 from dataclasses import dataclass
 from typing import Optional, Sequence
 
-from ...errors import Refused
 from ...plugin.settings import ModuleSigningKey, Setting
 from ...system import x509
 from ...system.entries import read_entry
-from ...undo.changes import Applied, Watch
-from ..kit.model import Context, SettingProblem, Wanted, changed_since
-from ..kit.placing import check_place, check_source, place_file, read_source
+from ...undo.changes import Applied
+from ..kit.model import Context, Wanted
+from .certificate_files import CertificateFiles
 
 FOLDER = "etc/pki/node-plugin-module-keys"
-_MODE = 0o644
 
 
 @dataclass(frozen=True)
-class SigningKeys:
-    """The kind ``module-signing-key``: key is the file name, value the source."""
-
-    name: str = "module-signing-key"
-    shared: bool = False
-    follows_content: bool = True
+class SigningKeys(CertificateFiles):
+    """The kind ``module-signing-key``."""
 
     def wanted(self, item: Setting, ctx: Context) -> Sequence[Wanted]:
         if not isinstance(item, ModuleSigningKey):
@@ -38,45 +32,13 @@ class SigningKeys:
                             f" modules, as /{FOLDER}/{item.name}", item=item,
                        notes=(_advice(item.name, ctx.planned(item.source)),)),)
 
-    def check(self, wanted: Wanted, ctx: Context, *, installed: bool) -> None:
-        """Refuse what is no certificate in DER, as far as it is known yet."""
-        check_source(wanted, wanted.value, ctx)
-        check_place(wanted, f"{FOLDER}/{wanted.key}", ctx, installed=installed)
-        data = ctx.planned(wanted.value)
-        if data is not None:
-            _refuse_others(wanted, data, ctx)
-
-    def clash(self, wanted: Wanted, other: Applied) -> bool:
-        return wanted.key == other.key
-
-    def state(self, wanted: Wanted, ctx: Context) -> str:
-        entry = read_entry(ctx.root, f"{FOLDER}/{wanted.key}", content=False)
-        return "absent" if entry is None else "present"
-
-    def watched(self, wanted: Wanted, ctx: Context) -> Sequence[Watch]:
-        return (Watch(FOLDER, wanted.key),)
-
-    def apply(self, wanted: Wanted, ctx: Context) -> None:
-        data = read_source(wanted, wanted.value, ctx)
-        _refuse_others(wanted, data, ctx)
-        place_file(ctx.root, FOLDER, wanted.key, data, mode=_MODE)
-
-    def verify(self, applied: Applied, ctx: Context) -> Sequence[SettingProblem]:
-        return changed_since(applied, ctx)
-
     def remarks(self, applied: Applied, ctx: Context) -> Sequence[str]:
         entry = read_entry(ctx.root, f"{FOLDER}/{applied.key}")
         return (_advice(applied.key, entry.content if entry is not None else None),)
 
 
-KIND = SigningKeys()
-
-
-def _refuse_others(wanted: Wanted, data: bytes, ctx: Context) -> None:
-    problem = x509.problem(data)
-    if problem:
-        raise Refused(f"plugin {ctx.plugin} wants to {wanted.text}, but {problem}",
-                      hint="Its vendor has to correct that file.")
+KIND = SigningKeys("module-signing-key", FOLDER, x509.problem,
+                   "Its vendor has to correct that file.")
 
 
 def _advice(name: str, data: Optional[bytes]) -> str:

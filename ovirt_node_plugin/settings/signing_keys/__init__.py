@@ -1,1 +1,0 @@
-"""Certificates of keys by which kernel modules are signed."""
