@@ -43,6 +43,15 @@ except ConnectionRefusedError:
 '''
 
 
+SITE = """<node-plugin schema-version="1">
+  <name>site</name> <version>1.0</version> <vendor>Test</vendor> <summary>A site's sshd</summary>
+  <settings>
+    <config-file folder="sshd" name="50-site.conf" source="files/sshd.conf"/>
+  </settings>
+</node-plugin>
+"""
+
+
 def server_unit(port: int, *more: str) -> str:
     return "\n".join(["[Service]", f"ExecStart=/usr/bin/python3 /usr/libexec/serve-{port} {port}"
                       f" answer-{port}", *more, "[Install]", "WantedBy=multi-user.target", ""])
@@ -202,6 +211,33 @@ def test_a_plugin_takes_effect_at_once_and_stops_when_it_is_removed(host: LiveHo
     assert ask("firewall-cmd", "--query-port=7070/tcp", ok=(1,)) == "no"
     assert host.parameter() == ""
     assert not (ask.root / "proc/1/root/run/echo").exists()
+
+
+@pytest.fixture
+def sshd(host: LiveHost) -> Iterator[Callable[[], str]]:
+    """A running sshd; the value returns its first line."""
+    ask = host.machine
+    ask("sh", "-c", "[ -e /etc/ssh/ssh_host_ed25519_key ] || touch /etc/ssh/made-here")
+    ask("ssh-keygen", "-A")
+    was = ask.state("sshd.service")
+    ask("systemctl", "start", "sshd.service")
+    yield lambda: ask("python3", "-c", ASK, "22")
+    if was != "active":
+        ask("systemctl", "stop", "sshd.service")
+    ask("sh", "-c", "[ ! -e /etc/ssh/made-here ] || rm /etc/ssh/made-here /etc/ssh/ssh_host_*")
+
+
+def test_a_running_sshd_reads_a_config_file_at_once_and_again_without_it(
+        host: LiveHost, sshd: Callable[[], str]) -> None:
+    assert sshd().startswith("SSH-2.0-OpenSSH") and "echo-site" not in sshd()
+    folder = host.work / "site"
+    (folder / "files").mkdir(parents=True)
+    (folder / "files/sshd.conf").write_text("VersionAddendum echo-site\n")
+    (folder / "node-plugin.xml").write_text(SITE)
+    host.plugin("install", "-y", folder)
+    wait_until(lambda: "echo-site" in sshd())
+    host.plugin("remove", "-y", "site")
+    wait_until(lambda: sshd().startswith("SSH-2.0") and "echo-site" not in sshd())
 
 
 def test_verify_reports_a_stopped_service_and_a_changed_parameter(host: LiveHost) -> None:
