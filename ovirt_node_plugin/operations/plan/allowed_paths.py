@@ -84,12 +84,12 @@ def check(jobs: Sequence[Job], arrivals: Arrivals, target: Target,
         return ()
     outside = tuple(_outside(jobs, arrivals, config))
     if outside and mode == "enforce":
-        names = list(dict.fromkeys(file.plugin for file in outside))
+        names = list(dict.fromkeys(each.plugin for each in outside))
         subject = (f"plugin {names[0]} brings" if len(names) == 1 else
                    f"plugins {', '.join(names)} bring")
         raise PathsRefused(
             "\n  ".join([f"{subject} files outside the allowed paths:", *listed(outside)]),
-            hint=other_places.hint((file.path for file in outside), config.path_lists[0]),
+            hint=other_places.hint((each.path for each in outside), config.path_lists[0]),
             files=outside)
     return outside
 
@@ -106,13 +106,13 @@ def listed(files: Sequence[DisputedFile], *, by_rules: bool = True) -> List[str]
     ``by_rules``: the rules for paths refuse them, for the reason that each has.
     """
     active = _active()
-    read = [file for file in files if active.match(file.path[1:])
-            or by_rules and NOT_ALLOWED not in file.reason]
+    read = [each for each in files if active.match(each.path[1:])
+            or by_rules and NOT_ALLOWED not in each.reason]
     shown = set(read)
-    others = [file for file in files if file not in shown]
-    lines = [f"{file.path} in package {file.package}"
-             + (f" of plugin {file.plugin}" if file.plugin else "") + f": {file.reason}"
-             for file in (*read, *others)]
+    others = [each for each in files if each not in shown]
+    lines = [f"{each.path} in package {each.package}"
+             + (f" of plugin {each.plugin}" if each.plugin else "") + f": {each.reason}"
+             for each in (*read, *others)]
     return first_lines(lines, len(read) + _MOST_NAMED, after=", which --json names")
 
 
