@@ -278,12 +278,13 @@ _ovirt_node_plugin_program() {
     sub=${words[1]-}
     COMPREPLY=()
     if (( ${#words[@]} <= 2 )); then
-        _ovirt_node_plugin_offer merge inspect diff manifest verify extract shell clean --help \
-                                 --version
+        _ovirt_node_plugin_offer merge inspect diff manifest verify extract shell new clean \
+                                 --help --version
     elif [[ $sub == merge && ( ${words[-2]} == --set || $cur == --set=* ) ]]; then
         _ovirt_node_plugin_set
     elif [[ $cur == -* ]]; then
         local options=(--work-dir --help)
+        [[ $sub != new ]] || options=(--from --dir --json --help)
         case $sub in
         merge)    options+=(--output --remove --dry-run --assumeyes --assumeno --quiet --verbose
                             --log --trust-keys --trust-key --accept-origin --allow-replace --set

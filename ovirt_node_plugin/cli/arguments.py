@@ -27,6 +27,9 @@ class ProgramOptions(argparse.Namespace):
     image: Path
     payload: str
     names: List[str]
+    name: str
+    rpms: List[Path]
+    folder: Optional[Path]
     plugins: List[str]
     places: List[Path]
     path: str
@@ -100,7 +103,7 @@ def _parsers() -> Tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentP
     """Return the parser, and those of the subcommands by name."""
     top = argparse.ArgumentParser(
         prog="ovirt-node-plugin", allow_abbrev=False,
-        description="Merge plugins into images of oVirt Node, and inspect images.",
+        description="Merge plugins into images of oVirt Node, inspect images, and make plugins.",
         epilog="See ovirt-node-plugin(8). For plugins in a root, use dnf node-plugin.")
     top.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
@@ -133,12 +136,24 @@ def _parsers() -> Tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentP
     _checksums(shell)
     _package(shell)
     _force(shell)
+    _new(command("new", "make the folder of a plugin, from its packages",
+                 usage="%(prog)s NAME [--from RPM...] [--dir DIR] [--json]"))
     clean = command("clean", "remove the files of a killed run")
     clean.add_argument("places", metavar="DIR", nargs="*", type=Path,
                        help="folders to clean besides the work folder, such as the folder of"
                             " an output")
     _work(clean)
     return top, commands.choices
+
+
+def _new(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", metavar="NAME", help="the plugin's name")
+    parser.add_argument("--from", metavar="RPM", dest="rpms", type=Path, nargs="+",
+                        action="extend", default=[],
+                        help="make the descriptor from these packages, and copy them to repo/")
+    parser.add_argument("--dir", metavar="DIR", dest="folder", type=Path, default=None,
+                        help="the folder to make; default: NAME")
+    _json(parser)
 
 
 def size(text: str) -> int:

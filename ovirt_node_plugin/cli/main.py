@@ -30,9 +30,10 @@ def main(argv: Sequence[str]) -> int:
         "merge": merge.merge, "inspect": look.inspect, "diff": look.diff,
         "manifest": look.manifest, "verify": look.verify, "extract": look.extract,
         "shell": merge.shell}
-    handler = mounting_commands.get(invocation.options.command, _clean)
-    if handler is _clean:
-        return _run_handler(invocation, _clean)
+    own_commands: Mapping[str, _Handler] = {"clean": _clean, "new": _new}
+    if invocation.options.command in own_commands:
+        return _run_handler(invocation, own_commands[invocation.options.command])
+    handler = mounting_commands[invocation.options.command]
     try:
         if os.geteuid() != 0:
             raise Refused("an image can be mounted only by the superuser",
@@ -82,6 +83,12 @@ def _run_handler(invocation: Invocation, handler: _Handler) -> int:
         path = exc.filename2 or exc.filename  # of a copy, the file that is written
         message = f"{exc.strerror}: {path}" if path else exc.strerror or str(exc)
         return invocation.failed(NodePluginError(message))
+
+
+def _new(invocation: Invocation) -> int:
+    from . import new  # here, because no other command needs the libraries of rpm and DNF
+
+    return new.new(invocation)
 
 
 def _clean(invocation: Invocation) -> int:

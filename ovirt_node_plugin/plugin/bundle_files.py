@@ -19,7 +19,7 @@ METADATA_TYPE = "node-plugin-files"
 """The type of a tar of that folder in a repository's metadata (``modifyrepo_c --mdtype``)."""
 # as in the definition bundle-file of schema/node-plugin.rng
 _NAME = re.compile(r"files(/[A-Za-z0-9._+@:\-]+)+")
-_MOST_CHARACTERS = 200
+MOST_CHARACTERS = 200
 
 
 def is_bundle_file(source: str) -> bool:
@@ -76,11 +76,11 @@ def read_tar(tar: Path, *, source: str, run: Runner) -> Dict[str, bytes]:
 
 
 def _check_name(name: str, source: str) -> None:
-    if not _NAME.fullmatch(name) or len(name) > _MOST_CHARACTERS:
+    if not _NAME.fullmatch(name) or len(name) > MOST_CHARACTERS:
         raise BadBundle(
-            f"{source}: the name {printable(name[:_MOST_CHARACTERS])!r} is not allowed in"
+            f"{source}: the name {printable(name[:MOST_CHARACTERS])!r} is not allowed in"
             f" {FOLDER}/", hint=f"Use letters, digits and . _ + @ : - only, and at most"
-                                f" {_MOST_CHARACTERS} characters.")
+                                f" {MOST_CHARACTERS} characters.")
 
 
 def _read(path: Path, shown: str) -> bytes:

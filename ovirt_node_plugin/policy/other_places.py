@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import FrozenSet, Iterable, Mapping, Tuple
+from typing import FrozenSet, Iterable, List, Mapping, Sequence, Tuple
 
 from ..system.path_sets import ALLOWED, MERGED, STATE
 from ..system.paths import is_inside_any
@@ -57,11 +57,10 @@ _MOST_NAMED = 5
 def hint(paths: Iterable[str], rules: Path) -> str:
     """Return what helps with the absolute ``paths``; ``rules`` is the administrator's folder."""
     relative = [path.lstrip("/") for path in paths]
-    places = [place for folders, place in _PLACES
-              if any(is_inside_any(path, folders) for path in relative)]
+    places = places_of(relative)
     move = ("Ask the vendor to move them: " + "; ".join(places) + "." if places else
             "Ask the vendor to move them to /opt/VENDOR, /usr/libexec/VENDOR and /var/lib/VENDOR.")
-    lines = sorted({f"allow /{home}" for home in map(_home, relative) if home})
+    lines = sorted({f"allow /{home}" for home in map(home_of, relative) if home})
     allow = f"To allow those paths on this machine, write rules into {rules}."
     if lines:
         allow = "\n  ".join(["To allow the vendor's folders on this machine, write into"
@@ -69,7 +68,13 @@ def hint(paths: Iterable[str], rules: Path) -> str:
     return f"{move} See ALLOWED PATHS in dnf-node-plugin(8). {allow}"
 
 
-def _home(path: str) -> str:
+def places_of(paths: Sequence[str]) -> List[str]:
+    """Return where files belong, such as ``rules of sudo to /etc/sudoers.d``; paths as here."""
+    return [place for folders, place in _PLACES
+            if any(is_inside_any(path, folders) for path in paths)]
+
+
+def home_of(path: str) -> str:
     """Return the folder of its own in which a vendor has the file ``path``, empty if it has none.
 
     It is one in the top folder or /srv, or beside the system's in /usr, /usr/local and /var.

@@ -69,6 +69,15 @@ CHECKSUM_LISTS_BYTES = 8 * MIB
 """All lists of checksums on an ISO together."""
 HEADER_BYTES = 32 * MIB
 """The header of an RPM."""
+SCRIPTLET_CHARACTERS = 256 << 10
+"""What is looked at of a scriptlet of an RPM."""
+EXAMINED_PACKAGES = 100
+"""The RPMs from which a descriptor is made."""
+EXAMINED_FILES = 200
+"""The files of an RPM whose content is read to suggest settings."""
+EXAMINED_FILE_BYTES = MIB
+SUGGESTIONS = 200
+"""The settings that are suggested for a descriptor."""
 PACKAGE_FILES = 100_000
 PACKAGE_PATHS_CHARACTERS = 32 * MIB
 """All paths of an RPM together; its header has each folder only once."""

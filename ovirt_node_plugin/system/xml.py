@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Dict, List, Mapping, Optional, Tuple, Type
+from typing import TYPE_CHECKING, Dict, Iterable, List, Mapping, Optional, Tuple, Type
 from xml.parsers import expat
 
 from ..errors import NodePluginError
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from lxml import etree
 
 _SPACE = re.compile("[ \t\r\n]+")
+_HYPHENS = re.compile("--+")
 
 
 @dataclass(frozen=True)
@@ -186,3 +187,32 @@ class _Scan:
         self._items += items
         if self._items > self._max_items:
             raise self._refuse(f"at most {self._max_items} elements and attributes", "more")
+
+
+def element_text(tag: str, attributes: Iterable[Tuple[str, str]],
+                 children: Iterable[Tuple[str, Iterable[Tuple[str, str]]]] = (), *,
+                 text: str = "") -> str:
+    """Return an element as text on one line; ``children`` are tags with their attributes.
+
+    Raises ValueError for characters that XML cannot have.
+    """
+    from lxml import etree
+
+    element = etree.Element(tag, dict(attributes))
+    for child, values in children:
+        etree.SubElement(element, child, dict(values))
+    if text:
+        element.text = text
+    return etree.tostring(element, encoding="unicode")
+
+
+def comment_text(text: str) -> str:
+    """Return a comment with ``text``, in which the second of two hyphens is a reference.
+
+    So an element in the comment is itself again when the marks of the comment are removed.
+    Raises ValueError for characters that XML cannot have.
+    """
+    from lxml import etree
+
+    inside = _HYPHENS.sub(lambda hyphens: "-" + "&#45;" * (len(hyphens[0]) - 1), text)
+    return etree.tostring(etree.Comment(f" {inside} "), encoding="unicode")

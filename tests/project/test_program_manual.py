@@ -80,6 +80,8 @@ def place(built: support.Fixtures, tmp_path: Path) -> Path:
     (tmp_path / "SHA256SUMS").write_text(run(["sha256sum", tmp_path / "node-4.5.5.iso"]))
     for name in ("cim", "storage"):
         shutil.copyfile(built.bundle(name, form="tar.zst"), tmp_path / f"{name}.tar.zst")
+    for rpm in built.bundle("storage").glob("repo/*.rpm"):
+        shutil.copy(rpm, tmp_path)
     image = tmp_path / "ovirt-node-ng-image-update-4.5.6-1.el9.squashfs.img"
     run(["xorriso", "-osirrox", "on", "-indev", tmp_path / "node-4.5.6.iso", "-extract",
          "/LiveOS/squashfs.img", image])

@@ -24,7 +24,7 @@ class Program:
 
     def argv(self, command: str, *words: object) -> List[str]:
         """Return the argument list of one run."""
-        options = [f"--work-dir={self.work}"]
+        options = [f"--work-dir={self.work}"] if command != "new" else []
         if command in ("merge", "inspect", "verify"):
             options += [f"--setopt=pluginpath={TOP / 'dnf-plugins'}",
                         f"--setopt=pluginconfpath={self.dnf.folder / 'pluginconf'}"]
