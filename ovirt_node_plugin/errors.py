@@ -5,7 +5,9 @@ import contextlib
 import enum
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Iterator, List, Sequence, Tuple
+from typing import Iterator, List, Sequence, Set, Tuple, Type, TypeVar
+
+E = TypeVar("E", bound="NodePluginError")
 
 
 class Status(enum.IntEnum):
@@ -28,19 +30,51 @@ class Status(enum.IntEnum):
     LOCKED = 200
 
 
+@dataclass(frozen=True)
+class Problem:
+    """An error at a line and column of a file, counted from 1: ``expected …, found …``.
+
+    Both are 0 if it concerns the file as a whole. ``file`` is the file's name in messages, if the
+    problem names it; ``code`` is as in ``NodePluginError``.
+    """
+
+    line: int
+    column: int
+    text: str
+    file: str = ""
+    code: str = ""
+
+
 class NodePluginError(Exception):
     """The base class of all errors of this project.
 
     ``message`` says what failed and on which object, in one or more lines; ``hint`` is
-    what the user can do next, or empty.
+    what the user can do next, or empty. ``code`` is the name of the kind of defect in a plugin,
+    as ``ovirt-node-plugin lint`` reports it, such as ``repo-file/option``; ``problems`` are the
+    defects in a file, each with its place, if the error is about such.
     """
 
     status = Status.DNF
+    code = "other"
+    problems: Tuple[Problem, ...] = ()
 
-    def __init__(self, message: str, *, hint: str = "") -> None:
+    def __init__(self, message: str, *, hint: str = "", code: str = "") -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.code = code or self.code
+
+    def at(self: E, file: str, line: int = 0, column: int = 1) -> E:
+        """Return this error with its place in a file; a ``line`` of 0 is the file as a whole.
+
+        The message may begin with the place.
+        """
+        text = self.message
+        for place in (f"{file}:{line}:{column}: ", f"{file}:{line}: ", f"{file}: "):
+            if text.startswith(place):
+                text = text[len(place):]
+        self.problems = (Problem(line, column if line else 0, text, file=file),)
+        return self
 
     def __str__(self) -> str:
         return f"{self.message}\n{self.hint}" if self.hint else self.message
@@ -64,6 +98,7 @@ class BadBundle(NodePluginError):
     """A bundle, an archive or a file in one cannot be used."""
 
     status = Status.BAD_BUNDLE
+    code = "bundle/form"
 
 
 class BadImage(NodePluginError):
@@ -75,15 +110,20 @@ class BadImage(NodePluginError):
 class DescriptorError(BadBundle):
     """A descriptor does not match its schema; the message names file, line and column."""
 
+    code = "descriptor/form"
+
 
 class BadRepository(NodePluginError):
     """A repository, or a package in it, that cannot be read or downloaded."""
+
+    code = "repository/metadata"
 
 
 class UnmetDependency(NodePluginError):
     """A dependency that no package in the repositories of this run satisfies."""
 
     status = Status.UNMET
+    code = "packages/unmet"
 
 
 class NeedsNewerImage(NodePluginError):
@@ -93,6 +133,7 @@ class NeedsNewerImage(NodePluginError):
     """
 
     status = Status.NEEDS_NEWER
+    code = "packages/core"
 
     def __init__(self, message: str, *, hint: str = "",
                  packages: Sequence[str] = ()) -> None:
@@ -109,8 +150,9 @@ class Refused(NodePluginError):
 
     status = Status.REFUSED
 
-    def __init__(self, message: str, *, hint: str = "", lines: Sequence[str] = ()) -> None:
-        super().__init__(message, hint=hint)
+    def __init__(self, message: str, *, hint: str = "", lines: Sequence[str] = (),
+                 code: str = "") -> None:
+        super().__init__(message, hint=hint, code=code)
         self.lines: Tuple[str, ...] = tuple(lines)
 
 
@@ -146,6 +188,8 @@ class DisputedFile:
 
 class PathsRefused(Refused):
     """Packages of plugins contain files outside the allowed paths, or files of others."""
+
+    code = "packages/path"
 
     def __init__(self, message: str, *, hint: str = "",
                  files: Sequence[DisputedFile] = ()) -> None:
@@ -237,6 +281,7 @@ class Reasons:
 
     def __init__(self) -> None:
         self._reasons: List[Reason] = []
+        self._known: Set[str] = set()
 
     @contextlib.contextmanager
     def collected(self) -> Iterator[None]:
@@ -266,12 +311,30 @@ class Reasons:
             raise SeveralReasons(f"there are {len(self._reasons)} reasons against this:",
                                  self._reasons)
 
-    def __bool__(self) -> bool:
-        return bool(self._reasons)
+    def raise_first(self) -> None:
+        """Raise the error that was collected first, if there is any."""
+        for reason in self._reasons:
+            raise reason.error
+
+    @property
+    def errors(self) -> Tuple[NodePluginError, ...]:
+        """The errors that were collected, in order."""
+        return tuple(reason.error for reason in self._reasons)
+
+    def __len__(self) -> int:
+        return len(self._reasons)
 
     def _add(self, reasons: Sequence[Reason]) -> None:
-        known = [reason.error.message for reason in self._reasons]
-        self._reasons += [reason for reason in reasons if reason.error.message not in known]
+        for reason in reasons:
+            if reason.error.message not in self._known:
+                self._known.add(reason.error.message)
+                self._reasons.append(reason)
+
+
+def located(error: Type[NodePluginError], file: str, line: int, column: int, text: str, *,
+            hint: str = "") -> NodePluginError:
+    """Return ``error`` for one defect in a file: ``FILE:LINE:COLUMN: TEXT``."""
+    return error(f"{file}:{line}:{column}: {text}", hint=hint).at(file, line, column)
 
 
 def not_installed(name: str, root: Path, *,

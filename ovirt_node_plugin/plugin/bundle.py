@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Iterator, List, Mapping, Optional, Sequence, Tuple
 
-from ..errors import BadBundle, UsageError
+from ..errors import BadBundle, Reasons, UsageError
 from ..system import run as programs
-from ..system.limits import BUNDLE_BYTES, BUNDLE_ENTRIES, BUNDLE_FILES
+from ..system.limits import BUNDLE_BYTES, BUNDLE_ENTRIES, BUNDLE_FILES, PROBLEMS
 from ..system.regular_files import NotRegular, TooLarge, read_regular
 from ..system.run import Runner
 from ..system.trees import walk
@@ -49,9 +49,19 @@ class Bundle:
 def opened(path: Path, *, run: Runner = programs.run) -> Iterator[Bundle]:
     """Yield the bundle at ``path``, a folder or a tar, which is unpacked temporarily.
 
+    Raises as ``unpacked`` and ``read_bundle``.
+    """
+    with unpacked(path, run=run) as directory:
+        yield read_bundle(directory, source=str(path.absolute()))
+
+
+@contextlib.contextmanager
+def unpacked(path: Path, *, run: Runner = programs.run) -> Iterator[Path]:
+    """Yield the folder of the bundle at ``path``, a folder or a tar, which is unpacked there.
+
     The temporary folder is in TMPDIR, by default /var/tmp, as bundles can be large.
 
-    Raises UsageError if the path does not exist, BadBundle if it is not a valid bundle.
+    Raises UsageError if the path does not exist, BadBundle if it cannot be a bundle.
     """
     absolute = path.absolute()
     try:
@@ -59,7 +69,7 @@ def opened(path: Path, *, run: Runner = programs.run) -> Iterator[Bundle]:
     except OSError as exc:
         raise UsageError(f"{path} cannot be opened: {exc.strerror}") from exc
     if stat.S_ISDIR(mode):
-        yield read_bundle(absolute, source=str(absolute))
+        yield absolute
         return
     if not stat.S_ISREG(mode):
         raise BadBundle(f"{path} is neither a folder nor a file", hint=LAYOUT)
@@ -73,7 +83,7 @@ def opened(path: Path, *, run: Runner = programs.run) -> Iterator[Bundle]:
         into = Path(work) / _UNPACKED
         into.mkdir()
         # resolved, as zstd does not follow links
-        yield read_bundle(archive.unpack(absolute.resolve(), into, run=run), source=str(absolute))
+        yield archive.unpack(absolute.resolve(), into, run=run)
 
 
 def is_unpacked(path: Path) -> bool:
@@ -89,20 +99,53 @@ def read_bundle(directory: Path, *, source: str) -> Bundle:
     ``repo/`` without repodata or with metadata elsewhere, invalid keys, ``.repo`` files that
     set what a bundle may not set, and those whose ids differ from the descriptor's.
     """
-    directory = directory.absolute()
+    reasons = Reasons()
+    bundle = examine(directory, source=source, reasons=reasons)
+    reasons.raise_first()
+    assert bundle is not None
+    return bundle
+
+
+def examine(directory: Path, *, source: str, reasons: Reasons) -> Optional[Bundle]:
+    """Add each BadBundle for which ``read_bundle`` refuses the folder to ``reasons``.
+
+    Returns the bundle, None without a valid descriptor; what is refused is missing in it. Nothing
+    is read if there are entries that could lead out of the folder.
+    """
+    directory, before = directory.absolute(), len(reasons)
     descriptor_path = directory / DESCRIPTOR_NAME
-    if not os.path.lexists(descriptor_path):
-        raise no_descriptor(directory, source)
-    _check_tree(directory, source)
-    descriptor = read_descriptor(descriptor_path)
-    check_tool(descriptor)
-    descriptor = replace(descriptor, files=read_files(directory, source=source))
-    check_references(descriptor, source)
-    repo_files = repo_files_in(directory)
-    _check_number(repo_files, ".repo files", source)
-    _check_ids(descriptor, repo_ids(repo_files), source)
-    return Bundle(descriptor=descriptor, directory=directory, source=source, repo_files=repo_files,
-                  repository=_repository(directory, source), keys=_keys(directory))
+    with reasons.collected():
+        if not os.path.lexists(descriptor_path):
+            raise no_descriptor(directory, source)
+        _check_tree(directory, source, reasons)
+    if len(reasons) > before:
+        return None
+    descriptor: Optional[Descriptor] = None
+    repo_files: Tuple[Path, ...] = ()
+    repository: Optional[Path] = None
+    keys: Tuple[Path, ...] = ()
+    with reasons.collected():
+        descriptor = read_descriptor(descriptor_path)
+        check_tool(descriptor)
+    with reasons.collected():
+        files = read_files(directory, source=source, reasons=reasons)
+        if descriptor is not None:
+            descriptor = replace(descriptor, files=files)
+            check_references(descriptor, source)
+    with reasons.collected():
+        repo_files = repo_files_in(directory)
+        _check_number(repo_files, ".repo files", source)
+        before = len(reasons)
+        ids = repo_ids(repo_files, reasons)
+        if descriptor is not None and len(reasons) == before:
+            _check_ids(descriptor, ids, source)
+    with reasons.collected():
+        repository = _repository(directory, source)
+    with reasons.collected():
+        keys = _keys(directory, reasons)
+    return None if descriptor is None else Bundle(
+        descriptor=descriptor, directory=directory, source=source, repo_files=repo_files,
+        repository=repository, keys=keys)
 
 
 def bundle_of_repo(metadata: bytes, *, repo_id: str,
@@ -141,23 +184,36 @@ def _stays(directory: Path, path: str) -> bool:
     return os.path.commonpath((inside, target)) == inside
 
 
-def _check_tree(directory: Path, source: str) -> None:
-    """Refuse links that lead out of the bundle, and entries other than file, folder or link."""
+def _check_tree(directory: Path, source: str, reasons: Reasons) -> None:
+    """Refuse links that lead out of the bundle, and entries other than file, folder or link.
+
+    The first of them are added to ``reasons``.
+    """
     size_bytes = 0
     for number, entry in enumerate(walk(directory, error=BadBundle), start=1):
         info = entry.stat(follow_symlinks=False)
         mode = info.st_mode
-        shown = os.path.relpath(entry.path, directory)
-        if stat.S_ISLNK(mode) and not _stays(directory, entry.path):
-            raise BadBundle(
-                f"{source}: {shown!r} is a link that leads out of the bundle, to "
-                f"{os.readlink(entry.path)!r}", hint="Replace the link by a copy of the file.")
-        if not (stat.S_ISLNK(mode) or stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
-            raise BadBundle(f"{source}: {shown!r} is neither file, folder nor link")
+        with reasons.collected():
+            _check_entry(directory, entry, mode, source)
         size_bytes += info.st_size
         if number > BUNDLE_ENTRIES or size_bytes > BUNDLE_BYTES:
             raise BadBundle(f"{source} has more than {BUNDLE_ENTRIES} files and folders, or"
-                            f" {BUNDLE_BYTES} bytes", hint="Ask the vendor for a smaller bundle.")
+                            f" {BUNDLE_BYTES} bytes", hint="Ask the vendor for a smaller bundle.",
+                            code="bundle/limit")
+        if len(reasons) >= PROBLEMS:
+            return
+
+
+def _check_entry(directory: Path, entry: os.DirEntry[str], mode: int, source: str) -> None:
+    shown = os.path.relpath(entry.path, directory)
+    if stat.S_ISLNK(mode) and not _stays(directory, entry.path):
+        raise BadBundle(
+            f"{source}: {shown!r} is a link that leads out of the bundle, to "
+            f"{os.readlink(entry.path)!r}", hint="Replace the link by a copy of the file.",
+            code="bundle/entry").at(entry.path)
+    if not (stat.S_ISLNK(mode) or stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise BadBundle(f"{source}: {shown!r} is neither file, folder nor link",
+                        hint="Remove it.", code="bundle/entry").at(entry.path)
 
 
 def _repository(directory: Path, source: str) -> Optional[Path]:
@@ -167,7 +223,7 @@ def _repository(directory: Path, source: str) -> Optional[Path]:
     index = folder / "repodata" / "repomd.xml"
     if not index.is_file():
         raise BadBundle(f"{source}: repo/ is not a repository: repo/repodata/repomd.xml is missing",
-                        hint=_CREATEREPO)
+                        hint=_CREATEREPO, code="repository/metadata")
     _check_index(index, f"{source}: repo/repodata/repomd.xml")
     return folder
 
@@ -190,7 +246,8 @@ def _check_index(index: Path, origin: str) -> List[str]:
             href, base = location.get("href"), location.get(_XML_BASE)
             if base or not is_inside(href):
                 raise BadBundle(f"{origin}:{location.line}: {base or href!r} is outside of repo/",
-                                hint=_CREATEREPO)
+                                hint=_CREATEREPO, code="repository/metadata",
+                                ).at(str(index), location.line)
             if href and not data.get("type").endswith("_db"):
                 locations.append(href)
     return locations
@@ -202,30 +259,32 @@ def is_inside(location: str) -> bool:
         ".." not in location.split("/"))
 
 
-def _keys(directory: Path) -> Tuple[Path, ...]:
+def _keys(directory: Path, reasons: Reasons) -> Tuple[Path, ...]:
     folder = directory / "keys"
     if not folder.is_dir():
         return ()
     keys = tuple(sorted(p for p in folder.iterdir() if not p.name.startswith(".")))
     _check_number(keys, "keys", str(directory))
     for key in keys:
-        if not key.is_file() or _KEY_START not in _small(key):
-            raise BadBundle(f"{key} is not an armored GPG public key",
-                            hint="Write it with gpg --armor --export.")
+        with reasons.collected():
+            if not key.is_file() or _KEY_START not in _small(key):
+                raise BadBundle(f"{key} is not an armored GPG public key",
+                                hint="Write it with gpg --armor --export.",
+                                code="keys/form").at(str(key))
     return keys
 
 
 def _check_number(files: Sequence[Path], words: str, source: str) -> None:
     if len(files) > BUNDLE_FILES:
         raise BadBundle(f"{source} has {len(files)} {words}; {BUNDLE_FILES} are allowed",
-                        hint="Ask the vendor for a smaller bundle.")
+                        hint="Ask the vendor for a smaller bundle.", code="bundle/limit")
 
 
 def _small(path: Path) -> bytes:
     try:
         return read_regular(path, follow=True)
     except (NotRegular, TooLarge) as exc:
-        raise BadBundle(f"{path} is {exc.strerror}") from exc
+        raise BadBundle(f"{path} is {exc.strerror}", code="bundle/limit").at(str(path)) from exc
 
 
 def _check_ids(descriptor: Descriptor, defined: Sequence[str], source: str) -> None:
@@ -239,4 +298,5 @@ def _check_ids(descriptor: Descriptor, defined: Sequence[str], source: str) -> N
     raise BadBundle(
         f"{source}: the repos of {DESCRIPTOR_NAME} ({', '.join(named) or 'none'}) are not those "
         f"of its .repo files ({', '.join(defined) or 'none'}): {'; '.join(parts)}",
-        hint=f"Name each repo in <repos> of {DESCRIPTOR_NAME}, and no other.")
+        hint=f"Name each repo in <repos> of {DESCRIPTOR_NAME}, and no other.",
+        code="repo-file/ids")

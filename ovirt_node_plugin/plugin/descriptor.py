@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, FrozenSet, List, Mapping, Optional, Tuple, Union
 
 from .. import __version__
-from ..errors import BadBundle, DescriptorError
+from ..errors import BadBundle, DescriptorError, located
 from ..system.limits import DESCRIPTOR_ITEMS, PROBLEMS, TEXT_BYTES
 from ..system.regular_files import NotRegular, TooLarge, read_regular
 from ..system.rpm_version import VersionRange, compare
@@ -120,9 +120,11 @@ def parse_descriptor(data: bytes, *, origin: str) -> Descriptor:
                              max_items=DESCRIPTOR_ITEMS)
     _check_schema_version(document.root, origin)
     problems = tuple(itertools.islice(itertools.chain(
-        relaxng.schema_problems(document, "node-plugin.rng"),
-        descriptor_rules.problems(document.root),
-        parameter_rules.problems(document.root)), PROBLEMS))
+        (replace(problem, code="descriptor/schema")
+         for problem in relaxng.schema_problems(document, "node-plugin.rng")),
+        (replace(problem, code="descriptor/rule") for problem in itertools.chain(
+            descriptor_rules.problems(document.root),
+            parameter_rules.problems(document.root)))), PROBLEMS))
     if problems:
         _check_tool_of_root(document.root, origin)
     relaxng.raise_problems(problems, origin=origin, error=DescriptorError, hint=_SEE)
@@ -151,7 +153,8 @@ def check_tool(descriptor: Descriptor, *, version: str = __version__) -> None:
     """
     if version not in descriptor.tool_versions:
         raise BadBundle(_newer_tool(f"plugin {descriptor.name} {descriptor.version}",
-                                    descriptor.tool_versions.least, version), hint=_UPDATE)
+                                    descriptor.tool_versions.least, version), hint=_UPDATE,
+                        code="descriptor/tool")
 
 
 _UPDATE = "Update ovirt-node-plugin, then try again."
@@ -164,16 +167,17 @@ def _newer_tool(subject: str, needed: str, version: str) -> str:
 def _check_schema_version(root: XmlElement, origin: str) -> None:
     if root.tag != "node-plugin":
         return
-    position = f"{origin}:{root.line}:{root.column}"
     text = root.get("schema-version")
     if not re.fullmatch("[1-9][0-9]{0,8}", text):
         found = repr(text[:40]) if "schema-version" in root.attributes else "none"
-        raise DescriptorError(
-            f"{position}: expected a schema version from 1 to {SCHEMA_VERSION} in "
+        raise located(
+            DescriptorError, origin, root.line, root.column,
+            f"expected a schema version from 1 to {SCHEMA_VERSION} in "
             f'<node-plugin schema-version="…">, found {found}', hint=_SEE)
     if int(text) > SCHEMA_VERSION:
-        raise DescriptorError(
-            f"{position}: the descriptor is written for schema version {text}; "
+        raise located(
+            DescriptorError, origin, root.line, root.column,
+            f"the descriptor is written for schema version {text}; "
             f"this tool knows {SCHEMA_VERSION}", hint=_UPDATE)
 
 
@@ -186,7 +190,7 @@ def _check_tool_of_root(root: XmlElement, origin: str) -> None:
                     and compare(__version__, needed) < 0):
                 raise DescriptorError(
                     _newer_tool(f"{origin}:{tool.line}:{tool.column}: the plugin", needed,
-                                __version__), hint=_UPDATE)
+                                __version__), hint=_UPDATE, code="descriptor/tool")
 
 
 def _descriptor(root: XmlElement, data: bytes) -> Descriptor:

@@ -8,13 +8,14 @@ import posixpath
 import re
 from typing import Callable, Dict, Hashable, Iterator, List, Optional, Sequence, Tuple
 
+from ..errors import Problem
 from ..system.limits import (
     COMMAND_LINE_CHARACTERS,
     DESCRIPTOR_ARGUMENTS,
     DESCRIPTOR_EXCLUDES,
 )
 from ..system.path_sets import KEPT_BELOW
-from ..system.relaxng import Problem, problem_at, quoted
+from ..system.relaxng import problem_at, quoted
 from ..system.rpm_version import VersionRange
 from ..system.xml import XmlElement
 from . import hosts_entries

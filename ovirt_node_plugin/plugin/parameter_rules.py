@@ -3,8 +3,9 @@ from __future__ import annotations
 
 from typing import Iterator, Set
 
+from ..errors import Problem
 from ..system.limits import DESCRIPTOR_PARAMETERS
-from ..system.relaxng import Problem, problem_at, quoted
+from ..system.relaxng import problem_at, quoted
 from ..system.xml import XmlElement
 from .parameters import CHOICE, INTEGER, PORT, SECRET, TYPES, Parameter
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 import configparser
 import re
 from pathlib import Path
-from typing import Dict, FrozenSet, Mapping, Sequence, Tuple
+from typing import Dict, FrozenSet, Mapping, Optional, Sequence, Tuple
 
-from ..errors import BadBundle
+from ..errors import BadBundle, Reasons
+from ..system.limits import PROBLEMS
 from ..system.regular_files import NotRegular, TooLarge, read_regular
 
 _TRUE = frozenset(("1", "yes", "true", "on"))
@@ -36,27 +37,46 @@ and repo_gpgcheck each value is taken, as the stricter one of dnf.conf and the f
 """
 
 
-def repo_ids(files: Sequence[Path]) -> Tuple[str, ...]:
+def repo_ids(files: Sequence[Path], reasons: Optional[Reasons] = None) -> Tuple[str, ...]:
     """Return the ids of the repositories in ``.repo`` files of a bundle, sorted.
 
-    Raises BadBundle, naming file and line, for a file that is not valid, defines a repository
-    again, or sets an option that a bundle may not set.
+    A BadBundle, naming file and line, for each file that is not valid, defines a repository
+    again, or sets an option that a bundle may not set, is added to ``reasons``; without these,
+    the first is raised.
     """
+    found = Reasons() if reasons is None else reasons
     files_of: Dict[str, Path] = {}
     for path in files:
-        parser = parse(path)
-        for repo_id in parser.sections():
-            if repo_id == "main":
-                raise BadBundle(f"{path} has a section [main], which is dnf's own",
-                                hint="Remove it: a .repo file of a bundle has repos only.")
-            if repo_id in files_of:
-                raise BadBundle(f"{path} and {files_of[repo_id].name} both have the repo {repo_id}")
-            files_of[repo_id] = path
+        with found.collected():
+            for repo_id in _parsed(path, found).sections():
+                with found.collected():
+                    _check_section(path, repo_id, files_of)
+                files_of.setdefault(repo_id, path)
+    if reasons is None:
+        found.raise_first()
     return tuple(sorted(files_of))
+
+
+def _check_section(path: Path, repo_id: str, files_of: Mapping[str, Path]) -> None:
+    if repo_id == "main":
+        raise BadBundle(f"{path} has a section [main], which is dnf's own",
+                        hint="Remove it: a .repo file of a bundle has repos only.",
+                        code="repo-file/form").at(str(path))
+    if repo_id in files_of:
+        raise BadBundle(f"{path} and {files_of[repo_id].name} both have the repo {repo_id}",
+                        hint="Define it in one of them.", code="repo-file/form").at(str(path))
 
 
 def parse(path: Path) -> configparser.RawConfigParser:
     """Return a ``.repo`` file of a bundle, parsed and checked; raises as ``repo_ids``."""
+    reasons = Reasons()
+    parser = _parsed(path, reasons)
+    reasons.raise_first()
+    return parser
+
+
+def _parsed(path: Path, reasons: Reasons) -> configparser.RawConfigParser:
+    """Return a ``.repo`` file, parsed; adds options that are not allowed to ``reasons``."""
     # as dnf's parser: no interpolation, only '=', no section of defaults, names as written
     parser = configparser.RawConfigParser(strict=True, delimiters=("=",), default_section="")
     parser.optionxform = str  # type: ignore[assignment,method-assign]
@@ -64,15 +84,22 @@ def parse(path: Path) -> configparser.RawConfigParser:
         text = read_regular(path, follow=True).decode("utf-8")
         parser.read_string(squeezed(text), source=str(path))
     except (NotRegular, TooLarge) as exc:
-        raise BadBundle(f"{path} is {exc.strerror}") from exc
+        raise BadBundle(f"{path} is {exc.strerror}",
+                        code="repo-file/form").at(str(path)) from exc
     except UnicodeDecodeError as exc:
-        raise BadBundle(f"{path} is not UTF-8: byte {exc.start}") from exc
+        raise BadBundle(f"{path} is not UTF-8: byte {exc.start}",
+                        code="repo-file/form").at(str(path)) from exc
     except configparser.Error as exc:
-        raise BadBundle(f"{path}:{_line_of_error(exc)}: {_reason(exc)}",
-                        hint="dnf.conf(5) describes the form of a .repo file.") from exc
+        line = _line_of_error(exc)
+        raise BadBundle(f"{path}:{line}: {_reason(exc)}",
+                        hint="dnf.conf(5) describes the form of a .repo file.",
+                        code="repo-file/form").at(str(path), line) from exc
     for repo_id in parser.sections():
         for option, value in parser.items(repo_id):
-            _check_option(path, text, repo_id, option, value)
+            with reasons.collected():
+                _check_option(path, text, repo_id, option, value)
+            if len(reasons) >= PROBLEMS:
+                return parser
     return parser
 
 
@@ -97,9 +124,10 @@ def _check_option(path: Path, text: str, repo_id: str, option: str, value: str) 
     if values is None:
         raise BadBundle(f"{path}:{line}: a bundle may not set {option}",
                         hint="Remove the line. node-plugin.xml(5) lists the options of a .repo"
-                             " file in a bundle.")
+                             " file in a bundle.", code="repo-file/option").at(str(path), line)
     raise BadBundle(f"{path}:{line}: a bundle may not set {option} to {value!r}",
-                    hint=f"Remove the line, or set it to {min(values)}.")
+                    hint=f"Remove the line, or set it to {min(values)}.",
+                    code="repo-file/option").at(str(path), line)
 
 
 def _line_of_option(text: str, repo_id: str, option: str) -> int:

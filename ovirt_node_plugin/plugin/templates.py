@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from typing import Dict, FrozenSet, List, Mapping
 
-from ..errors import BadBundle
+from ..errors import BadBundle, Problem
 from .descriptor import DESCRIPTOR_NAME, Descriptor
 from .parameters import names_in, replaced
 
@@ -17,16 +17,19 @@ def check_references(descriptor: Descriptor, source: str) -> None:
     ``source`` is the name of the bundle in messages.
     """
     names = {parameter.name for parameter in descriptor.parameters}
-    problems: List[str] = []
+    problems: List[Problem] = []
     for path in sorted(descriptor.templates & descriptor.files.keys()):
         for name, line in names_in(descriptor.files[path]):
             if name not in names and len(problems) < _MOST_PROBLEMS:
-                problems.append(f"{source}: {path}:{line}: @{name}@ names no parameter of"
-                                f" {DESCRIPTOR_NAME}")
+                problems.append(Problem(line, 1, f"@{name}@ names no parameter of"
+                                                 f" {DESCRIPTOR_NAME}", file=path))
     if problems:
-        raise BadBundle("\n".join(problems),
-                        hint="Its vendor has to declare the parameter, or to write @@ for each @"
-                             " that is none of a parameter.")
+        error = BadBundle("\n".join(f"{source}: {problem.file}:{problem.line}: {problem.text}"
+                                    for problem in problems),
+                          hint="Its vendor has to declare the parameter, or to write @@ for each @"
+                               " that is none of a parameter.", code="files/parameter")
+        error.problems = tuple(problems)
+        raise error
 
 
 def unused(descriptor: Descriptor) -> List[str]:

@@ -11,7 +11,7 @@ import difflib
 import functools
 import itertools
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import (
     TYPE_CHECKING,
@@ -26,7 +26,7 @@ from typing import (
     Type,
 )
 
-from ..errors import NodePluginError
+from ..errors import NodePluginError, Problem
 from .limits import PROBLEMS
 from .words import first_lines
 from .xml import Document, XmlElement, collapse, parse_xml
@@ -39,15 +39,6 @@ _RNG = "{http://relaxng.org/ns/structure/1.0}"
 _DOCUMENTATION = "{http://relaxng.org/ns/compatibility/annotations/1.0}documentation"
 _MAX_REPORTED = 10
 _MAX_QUOTED = 60
-
-
-@dataclass(frozen=True)
-class Problem:
-    """An error at a line and column, counted from 1: ``expected …, found …``."""
-
-    line: int
-    column: int
-    text: str
 
 
 def problem_at(node: XmlElement, text: str) -> Problem:
@@ -63,7 +54,9 @@ def raise_problems(problems: Iterable[Problem], *, origin: str,
         return
     lines = [f"{origin}:{p.line}:{p.column}: {p.text}" for p in ordered]
     shown = first_lines(lines, _MAX_REPORTED, before=f"{origin}: ")
-    raise error("\n".join(shown), hint=hint)
+    found = error("\n".join(shown), hint=hint)
+    found.problems = tuple(replace(problem, file=origin) for problem in ordered)
+    raise found
 
 
 def schema_problems(document: Document, schema: str) -> Tuple[Problem, ...]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Dict, Iterable, List, Mapping, Optional, Tuple, Type
 from xml.parsers import expat
 
-from ..errors import NodePluginError
+from ..errors import NodePluginError, located
 from .limits import TEXT_BYTES, XML_DEPTH, XML_ITEMS
 
 if TYPE_CHECKING:
@@ -63,6 +63,27 @@ class Document:
     tree: etree._ElementTree = field(repr=False)
 
 
+@dataclass(frozen=True)
+class Comment:
+    """A comment: its text and the position of its ``<``, counted from 1."""
+
+    text: str
+    line: int
+    column: int
+
+
+def comments(data: bytes) -> List[Comment]:
+    """Return the comments of a document that ``parse_xml`` reads."""
+    parser, found = expat.ParserCreate(), []
+
+    def add(text: str) -> None:
+        found.append(Comment(text, parser.CurrentLineNumber, parser.CurrentColumnNumber + 1))
+
+    parser.CommentHandler = add
+    parser.Parse(data, True)
+    return found
+
+
 def collapse(text: str) -> str:
     """Return ``text`` stripped and with each run of white space replaced by one blank."""
     return _SPACE.sub(" ", text).strip(" ")
@@ -88,8 +109,8 @@ def parse_xml(data: bytes, *, origin: str, error: Type[NodePluginError],
         root = etree.fromstring(data, parser)
     except etree.XMLSyntaxError as exc:
         line, column = exc.position
-        raise error(f"{origin}:{line}:{column}: expected well-formed XML, "
-                    f"found: {exc.msg}") from exc
+        raise located(error, origin, line, column,
+                      f"expected well-formed XML, found: {exc.msg}") from exc
     places.reverse()
     return Document(_node(root, places), root.getroottree())
 
@@ -133,25 +154,26 @@ class _Scan:
 
     def scan(self, data: bytes, max_bytes: int) -> List[Tuple[int, int]]:
         if len(data) > max_bytes:
-            raise self._error(f"{self._origin}:1:1: expected at most {max_bytes} bytes, "
-                              f"found {len(data)}")
+            raise located(self._error, self._origin, 1, 1,
+                          f"expected at most {max_bytes} bytes, found {len(data)}")
         try:
             data.decode("utf-8")
         except UnicodeDecodeError as exc:
             line = data.count(b"\n", 0, exc.start) + 1
             column = exc.start - (data.rfind(b"\n", 0, exc.start) + 1) + 1
-            raise self._error(f"{self._origin}:{line}:{column}: expected UTF-8, "
-                              f"found the byte 0x{data[exc.start]:02x}") from exc
+            raise located(self._error, self._origin, line, column, "expected UTF-8, "
+                          f"found the byte 0x{data[exc.start]:02x}") from exc
         try:
             self._parser.Parse(data, True)
         except expat.ExpatError as exc:
-            raise self._error(f"{self._origin}:{exc.lineno}:{exc.offset + 1}: expected "
-                              f"well-formed XML, found: {expat.ErrorString(exc.code)}") from exc
+            raise located(self._error, self._origin, exc.lineno, exc.offset + 1, "expected "
+                          f"well-formed XML, found: {expat.ErrorString(exc.code)}") from exc
         return self._places
 
     def _refuse(self, expected: str, found: str) -> NodePluginError:
         line, column = self._here()
-        return self._error(f"{self._origin}:{line}:{column}: expected {expected}, found {found}")
+        return located(self._error, self._origin, line, column,
+                       f"expected {expected}, found {found}")
 
     def _here(self) -> Tuple[int, int]:
         return self._parser.CurrentLineNumber, self._parser.CurrentColumnNumber + 1

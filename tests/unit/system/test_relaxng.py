@@ -7,8 +7,8 @@ from typing import List
 
 import pytest
 
-from ovirt_node_plugin.errors import DescriptorError
-from ovirt_node_plugin.system.relaxng import SCHEMAS, Problem, raise_problems, schema_problems
+from ovirt_node_plugin.errors import DescriptorError, Problem
+from ovirt_node_plugin.system.relaxng import SCHEMAS, raise_problems, schema_problems
 from ovirt_node_plugin.system.xml import parse_xml
 from tests.support.sample_bundle import DESCRIPTOR
 
