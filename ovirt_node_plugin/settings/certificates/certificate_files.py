@@ -8,7 +8,7 @@ from ...errors import Refused
 from ...system.entries import read_entry
 from ...undo.changes import Applied, Watch
 from ..kit.model import Context, SettingProblem, Wanted, changed_since
-from ..kit.placing import check_place, check_source, place_file, read_source
+from ..kit.placing import check_own, check_place, place_file, read_source
 
 _MODE = 0o644
 
@@ -28,13 +28,16 @@ class CertificateFiles:
     shared: bool = False
     follows_content: bool = True
 
-    def check(self, wanted: Wanted, ctx: Context, *, installed: bool) -> None:
-        """Refuse an existing file, and a source that has other things, as far as that is known."""
-        check_source(wanted, wanted.value, ctx)
-        check_place(wanted, f"{self.folder}/{wanted.key}", ctx, installed=installed)
+    def check_alone(self, wanted: Wanted, ctx: Context) -> None:
+        """Refuse a source that no package has or that has other things, if that is known."""
+        check_own(wanted, wanted.value, f"{self.folder}/{wanted.key}", ctx)
         data = ctx.planned(wanted.value)
         if data is not None:
             self._refuse_others(wanted, data, ctx)
+
+    def check(self, wanted: Wanted, ctx: Context, *, installed: bool) -> None:
+        """Refuse an existing file."""
+        check_place(wanted, f"{self.folder}/{wanted.key}", ctx, installed=installed)
 
     def clash(self, wanted: Wanted, other: Applied) -> bool:
         return wanted.key == other.key

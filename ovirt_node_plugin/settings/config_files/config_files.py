@@ -21,8 +21,8 @@ from ...system.words import size
 from ...undo.changes import Applied, Watch
 from ..kit.model import Context, Reader, SettingProblem, Wanted, changed_since
 from ..kit.placing import (
+    check_own,
     check_place,
-    check_source,
     mode_of,
     place_file,
     read_source,
@@ -61,17 +61,22 @@ class ConfigFiles:
                        notes=tuple(_notes(item, folder, ctx)),
                        danger=folder is not None and bool(folder.warns)),)
 
-    def check(self, wanted: Wanted, ctx: Context, *, installed: bool) -> None:
-        """Refuse an unknown or closed folder, and a file that its program would not read."""
+    def check_alone(self, wanted: Wanted, ctx: Context) -> None:
+        """Refuse an unknown or closed folder, a bad name, and a source that no package has."""
         folder, name = self._folder(wanted, ctx)
         _check_name(wanted, folder, name, ctx)
+        check_own(wanted, wanted.value, "/".join(_place(folder, name, ctx)), ctx,
+                  exposed="" if folder.secret else (
+                      f"the list of folders does not say that only root reads {folder.id}"))
+
+    def check(self, wanted: Wanted, ctx: Context, *, installed: bool) -> None:
+        """Refuse a file that its program would not read."""
+        folder, name = self._folder(wanted, ctx)
         if not any(_is_there(path, ctx) or ctx.brings(path) is not None for path in folder.needs):
             raise Refused(f"plugin {ctx.plugin} wants to {wanted.text}, but the root has nothing"
                           f" that reads it: there is no {' or '.join(folder.needs)}",
                           hint="Install the program first, or limit the setting by <when>.")
         _check_read(wanted, folder, ctx)
-        check_source(wanted, wanted.value, ctx, exposed="" if folder.secret else (
-            f"the list of folders does not say that only root reads {folder.id}"))
         check_place(wanted, "/".join(_place(folder, name, ctx)), ctx, installed=installed)
         data = ctx.planned(wanted.value)
         if data is not None:

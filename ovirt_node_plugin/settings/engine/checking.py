@@ -6,7 +6,7 @@ from typing import Dict, List, Mapping, Sequence, Tuple
 from ...errors import NodePluginError, Reasons, Refused
 from ...plugin.settings import Setting
 from ...undo.changes import Applied
-from ..kit.model import Context, Wanted
+from ..kit.model import CheckedAlone, Context, Wanted
 from .kinds import KINDS, in_order, is_derived
 from .ledger import Ledger
 
@@ -42,6 +42,13 @@ def check(items: Sequence[Wanted], ctx: Context, *, others: Mapping[str, Sequenc
     reasons.raise_any()
 
 
+def check_alone(item: Wanted, ctx: Context) -> None:
+    """Raise Refused if no root can have the setting; only what the plugin brings is read."""
+    kind = KINDS[item.kind]
+    if isinstance(kind, CheckedAlone):
+        kind.check_alone(item, ctx)
+
+
 def _check(item: Wanted, ctx: Context, others: Mapping[str, Sequence[Applied]], *,
            installed: bool) -> None:
     kind = KINDS[item.kind]
@@ -49,6 +56,7 @@ def _check(item: Wanted, ctx: Context, others: Mapping[str, Sequence[Applied]], 
         for applied in settings:
             if applied.kind == item.kind and kind.clash(item, applied):
                 raise _conflict(item, ctx.plugin, applied, other)
+    check_alone(item, ctx)
     kind.check(item, ctx, installed=installed)
 
 

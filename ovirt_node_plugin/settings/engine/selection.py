@@ -28,7 +28,8 @@ def wanted(descriptor: Descriptor, ctx: Context) -> Tuple[Wanted, ...]:
         elif first.value != item.value and not item.need:
             raise Refused(
                 f"plugin {ctx.plugin} wants to {first.text} and to {item.text}: both conditions"
-                " are met", hint="Its vendor has to make one <when> exclude the other.")
+                " are met", hint="Its vendor has to make one <when> exclude the other.",
+                code="settings/conflict")
     items = list(asked.values())
     for kind in DERIVED.values():
         items.extend(kind.implied(items, ctx))

@@ -310,6 +310,14 @@ class Derived(Kind, Protocol):
 
 
 @runtime_checkable
+class CheckedAlone(Kind, Protocol):
+    """A kind of which some errors are those of the plugin itself, whatever the root is."""
+
+    def check_alone(self, wanted: Wanted, ctx: Context) -> None:
+        """Raise if no root can have the setting; ``check`` is called only after that."""
+
+
+@runtime_checkable
 class PartWriter(Protocol):
     """A kind that writes parts of files of which other settings write other parts."""
 

@@ -49,28 +49,42 @@ def check_source(wanted: Wanted, source: str, ctx: Context, *,
     mode = ctx.brings(source)
     if mode is None:
         raise Refused(f"{subject} none of the plugin's packages brings that file",
-                      hint="Its vendor has to correct the source, or add the package.")
+                      hint="Its vendor has to correct the source, or add the package.",
+                      code="settings/source")
     if mode and not stat.S_ISREG(mode):
         raise Refused(f"{subject} that is not a regular file in the plugin's packages",
-                      hint="Its vendor has to name the file itself as the source.")
+                      hint="Its vendor has to name the file itself as the source.",
+                      code="settings/source")
 
 
 def _missing_in_bundle(subject: str, ctx: Context) -> Refused:
     names = first_names(sorted(ctx.bundle_files), _MOST_NAMES)
     return Refused(f"{subject} its bundle has no such file; it has {names or 'no files/'}",
-                   hint="Its vendor has to correct the source, or add the file.")
+                   hint="Its vendor has to correct the source, or add the file.",
+                   code="settings/source")
+
+
+def check_own(wanted: Wanted, source: str, place: str, ctx: Context, *,
+              exposed: str = "") -> None:
+    """Raise Refused as ``check_source``, and if ``place`` is one of the plugin's own packages.
+
+    That may be a file that is left out.
+    """
+    subject = f"plugin {ctx.plugin} wants to {wanted.text}, but"
+    check_source(wanted, source, ctx, exposed=exposed)
+    if ctx.brings(place) is not None:
+        raise Refused(f"{subject} the plugin's own packages bring /{place}",
+                      hint="Its vendor has to do one of the two, not both.",
+                      code="settings/conflict")
+    if any(relative_inside(ctx.root, path) == place for path in ctx.leavable.sizes
+           if path.rpartition("/")[2] == place.rpartition("/")[2]):
+        raise Refused(f"{subject} the plugin leaves out /{place} of its own packages",
+                      hint="Its vendor has to give the file of the setting another name.",
+                      code="settings/conflict")
 
 
 def check_place(wanted: Wanted, place: str, ctx: Context, *, installed: bool) -> None:
     """Raise Refused if ``place``, relative to the root, exists and is not this plugin's."""
-    subject = f"plugin {ctx.plugin} wants to {wanted.text}, but"
-    if ctx.brings(place) is not None:
-        raise Refused(f"{subject} the plugin's own packages bring /{place}",
-                      hint="Its vendor has to do one of the two, not both.")
-    if any(relative_inside(ctx.root, path) == place for path in ctx.leavable.sizes
-           if path.rpartition("/")[2] == place.rpartition("/")[2]):
-        raise Refused(f"{subject} the plugin leaves out /{place} of its own packages",
-                      hint="Its vendor has to give the file of the setting another name.")
     if not installed and read_entry(ctx.root, place, content=False):
         refuse_others(wanted, place, ctx)
 

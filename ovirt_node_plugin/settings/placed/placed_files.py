@@ -23,8 +23,8 @@ from ...system.paths import resolve_inside
 from ...undo.changes import Applied, Watch
 from ..kit.model import Context, Reader, SettingProblem, Stage, Wanted, changed_since
 from ..kit.placing import (
+    check_own,
     check_place,
-    check_source,
     mode_of,
     place_file,
     read_source,
@@ -88,15 +88,19 @@ class PlacedFiles:
                             f"{unsigned(item.source) if runs else ''}",
                        item=item, danger=bool(runs)),)
 
+    def check_alone(self, wanted: Wanted, ctx: Context) -> None:
+        """Refuse a source that no package has, and a file that a package has, too."""
+        check_own(wanted, wanted.value, "/".join(self._place(wanted.key)), ctx,
+                  exposed=self.placement.exposes)
+
     def check(self, wanted: Wanted, ctx: Context, *, installed: bool) -> None:
-        """Refuse a source that no package has, an existing file, and an unknown unit."""
+        """Refuse an existing file, and an unknown unit."""
         unit = wanted.key.partition("/")[0] if "/" in wanted.key else ""
         if unit and unit not in ctx.expected_units and find_unit(unit, ctx) is None:
             raise Refused(
                 f"plugin {ctx.plugin} wants to {wanted.text}, but there is no unit {unit} in"
                 " the root or in the plugin's packages",
                 hint="Its vendor has to correct the name, or limit the setting by <when>.")
-        check_source(wanted, wanted.value, ctx, exposed=self.placement.exposes)
         if self.placement.program:
             ctx.run([self.placement.program, "--version"])
         check_place(wanted, "/".join(self._place(wanted.key)), ctx, installed=installed)

@@ -13,7 +13,7 @@ from ...system.path_sets import VDSM_HOOKS
 from ...system.paths import resolve_inside
 from ...undo.changes import Applied, Watch
 from ..kit.model import Context, SettingProblem, Wanted, changed_since
-from ..kit.placing import check_place, check_source, place_file, read_source, unsigned
+from ..kit.placing import check_own, check_place, place_file, read_source, unsigned
 from .hook_start import start_problem
 
 _MODE = 0o755
@@ -35,13 +35,17 @@ class VdsmHooks:
                        text=f"install VDSM hook {key} from {item.source}{unsigned(item.source)}",
                        item=item, danger=is_bundle_file(item.source)),)
 
+    def check_alone(self, wanted: Wanted, ctx: Context) -> None:
+        """Refuse a source that no package has, and a hook that a package has, too."""
+        check_own(wanted, wanted.value, f"{VDSM_HOOKS}/{wanted.key}", ctx,
+                  exposed="VDSM runs hooks as its own user")
+
     def check(self, wanted: Wanted, ctx: Context, *, installed: bool) -> None:
-        """Refuse a root without VDSM, a source that no package has, and an existing hook."""
+        """Refuse a root without VDSM, and an existing hook."""
         if not resolve_inside(ctx.root, VDSM_HOOKS).is_dir() and not _brings_hooks(ctx):
             raise Refused(f"plugin {ctx.plugin} wants to {wanted.text}, but the root has no"
                           f" VDSM: /{VDSM_HOOKS} is not there",
                           hint="This plugin is for oVirt Nodes and hosts; install vdsm first.")
-        check_source(wanted, wanted.value, ctx, exposed="VDSM runs hooks as its own user")
         check_place(wanted, f"{VDSM_HOOKS}/{wanted.key}", ctx, installed=installed)
 
     def clash(self, wanted: Wanted, other: Applied) -> bool:

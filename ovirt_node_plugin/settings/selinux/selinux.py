@@ -186,9 +186,12 @@ class Modules(SelinuxKind):
                             f"{unsigned(item.source)} into the policy",
                        item=item, danger=is_bundle_file(item.source)),)
 
-    def check(self, wanted: Wanted, ctx: Context, *, installed: bool) -> None:
-        """Refuse a file that no package has, and an existing module of that name."""
+    def check_alone(self, wanted: Wanted, ctx: Context) -> None:
+        """Refuse a file that no package has."""
         check_source(wanted, wanted.value, ctx)
+
+    def check(self, wanted: Wanted, ctx: Context, *, installed: bool) -> None:
+        """Refuse an existing module of that name."""
         priorities = _store(ctx).priorities(wanted.key)
         if priorities and not installed:
             raise Refused(
