@@ -46,7 +46,7 @@ def attribute(base: DnfBase, wanted: Mapping[str, Sequence[str]],
             if str(package) in claimed and str(package) not in leaving}
     pool.update(arriving)
     query = base.sack.query(hawkey.IGNORE_EXCLUDES).filter(pkg=list(pool.values()))
-    shares = {plugin: _closure(query, names) for plugin, names in wanted.items()}
+    shares = {plugin: closure(query, names) for plugin, names in wanted.items()}
     weak = set(arriving).difference(*shares.values())
     return {plugin: nevras | weak for plugin, nevras in shares.items()}
 
@@ -83,7 +83,7 @@ def _providers(installed: DnfQuery, wanted: Mapping[str, DnfPackage],
     return list(map(str, _required(installed.filter(pkg=list(wanted.values())), dependent)))
 
 
-def _closure(query: DnfQuery, names: Sequence[str]) -> Set[str]:
+def closure(query: DnfQuery, names: Sequence[str]) -> Set[str]:
     """Return the NEVRAs in ``query`` that ``names`` and their requirements reach."""
     todo = list(query.filter(name=list(names))) if names else []
     reached = set(map(str, todo))

@@ -51,6 +51,7 @@ class DnfPackage(Protocol):
     location: str                   # hawkey: as its repository's metadata has it
     baseurl: Optional[str]          # hawkey: xml:base of the location
     chksum: Optional[Tuple[int, bytes]]  # hawkey: number of the algorithm, digest
+    license: str                    # hawkey
 
     def evr_cmp(self, other: DnfPackage) -> int:
         """Return a number below, equal to or above 0, as strcmp(3) does. hawkey."""

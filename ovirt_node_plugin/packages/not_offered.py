@@ -60,8 +60,21 @@ def refusal(base: DnfBase, *, subject: str, target: Target, wanted: Sequence[Mis
     for package in offered.filter(reponame=list(repos_on)):
         contents[package.reponame].add(package.name)
     repos = [base.repos[repo_id] for repo_id in repos_on]
+    reasons, stale = reasons_of(base, wanted, repos)
+    return missing_packages.refusal(
+        subject, target, reasons, contents,
+        hint=f"Make the metadata again: {'; '.join(stale)}" if stale
+        else hint_for(repos_off) or _hint(repos))
+
+
+def reasons_of(base: DnfBase, wanted: Sequence[MissingPackage],
+               repos: Sequence[DnfRepo]) -> Tuple[Dict[str, str], Sequence[str]]:
+    """Return why each of ``wanted`` is not offered, by its text, and commands that help.
+
+    ``repos`` are the plugin's repositories.
+    """
     reasons: Dict[str, str] = {}
-    stale: Dict[str, None] = {}  # commands
+    stale: Dict[str, None] = {}
     for each in wanted:
         reasons[each.text] = _reason(base, each)
         for repo in repos if len(reasons) <= _MOST_SEARCHED else ():
@@ -70,10 +83,7 @@ def refusal(base: DnfBase, *, subject: str, target: Target, wanted: Sequence[Mis
                 stale[local_repos.update_command(repo)] = None
                 reasons[each.text] = (f"{local_repos.shown(repo, path)} is there, but the metadata"
                                       " of the repository are stale and do not name it")
-    return missing_packages.refusal(
-        subject, target, reasons, contents,
-        hint=f"Make the metadata again: {'; '.join(stale)}" if stale
-        else hint_for(repos_off) or _hint(repos))
+    return reasons, list(stale)
 
 
 def _reason(base: DnfBase, wanted: MissingPackage) -> str:

@@ -56,12 +56,16 @@ def check_content(base: DnfBase, coming: Sequence[DnfPackage]) -> None:
 
     It reads them, as DNF does; it only says which DNF has refused.
     """
-    problems: Dict[DnfPackage, str] = {}
-    for package in coming:
-        if package._is_local_pkg():
-            problem = _problem(package) or ("" if _verified(package) else "has another checksum")
-            problems.update({package: problem} if problem else {})
-    _refuse(base, problems)
+    _refuse(base, {package: problem for package in coming if package._is_local_pkg()
+                   for problem in [difference(package)] if problem})
+
+
+def difference(package: DnfPackage) -> str:
+    """Return how the RPM of a local repository differs from the metadata; empty if it does not.
+
+    It is read.
+    """
+    return _problem(package) or ("" if _verified(package) else "has another checksum")
 
 
 def failed_download(exc: dnf.exceptions.DownloadError, causes: DownloadCauses) -> BadRepository:

@@ -6,7 +6,7 @@ import os
 import stat
 from dataclasses import replace
 from pathlib import Path
-from typing import List, Pattern, Sequence, Tuple
+from typing import Collection, List, Pattern, Sequence, Tuple
 
 from ...config import Config
 from ...errors import DisputedFile, OutsideRoot, PathsRefused
@@ -130,7 +130,7 @@ def brings_modules(job: Job, arrivals: Arrivals) -> bool:
            for item in job.upgrade.order):
         return True
     own, arriving = set(job.packages), {entry.path for entry in arrivals.entries}
-    return (any(entry.change.nevra in own and _is_module(entry)
+    return (any(entry.change.nevra in own and is_module(entry)
                 for entry in arrivals.entries)
             or any(module_name(path.strip("/")) and path not in arriving
                    and _is_file(arrivals.root, path) for path in job.context.files))
@@ -143,7 +143,7 @@ def _is_file(root: Path, path: str) -> bool:
         return False
 
 
-def _is_module(entry: Arriving) -> bool:
+def is_module(entry: Arriving) -> bool:
     """Return whether it is a kernel module with content, not only a file of such a name."""
     has_content = entry.file is None or (
         entry.file.is_regular and not entry.is_ghost and entry.file.size_bytes > 0)
@@ -151,13 +151,20 @@ def _is_module(entry: Arriving) -> bool:
 
 
 def _outside(jobs: Sequence[Job], arrivals: Arrivals, config: Config) -> List[DisputedFile]:
-    own = read_rules(config.path_lists)
+    return outside(arrivals, read_rules(config.path_lists), {
+        nevra for job in jobs if brings_modules(job, arrivals) for nevra in job.packages})
+
+
+def outside(arrivals: Arrivals, rules: Sequence[PathRule],
+            module_packages: Collection[str]) -> List[DisputedFile]:
+    """Return the files outside the allowed paths, which ``rules`` of a site change.
+
+    ``module_packages`` are the NEVRAs of packages of plugins with kernel modules.
+    """
     ordinary, with_modules = (
-        PathPolicy([*built_in(kernel_module=allowed), *own], root=arrivals.root,
+        PathPolicy([*built_in(kernel_module=allowed), *rules], root=arrivals.root,
                    links=arrivals.links)
         for allowed in (False, True))
-    module_packages = {nevra for job in jobs if brings_modules(job, arrivals)
-                       for nevra in job.packages}
     objections = ((entry, _objection(
         entry, with_modules if entry.change.nevra in module_packages else ordinary))
         for entry in arrivals.entries)

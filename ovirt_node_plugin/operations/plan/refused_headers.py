@@ -42,6 +42,7 @@ def check(arrivals: Arrivals, target: Target, config: Config) -> None:
     if lines:
         raise Refused(
             "\n  ".join(["packages could change this machine instead of the root:", *lines]),
+            code="packages/header",
             hint="Ask their vendor to leave that out. To accept macros and device nodes of a"
                  " package, add its name to isolation_allow in"
                  " /etc/dnf/plugins/node-plugin.conf.")

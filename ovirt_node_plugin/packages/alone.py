@@ -1,0 +1,188 @@
+"""The packages that a bundle brings, looked at without a root and without privileges."""
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Dict, Iterator, List, Optional, Sequence, Tuple
+
+import dnf
+import dnf.conf
+import dnf.exceptions
+import hawkey
+
+from ..errors import BadBundle, BadRepository, NodePluginError
+from ..plugin.bundle import is_inside, metadata_files
+from ..plugin.descriptor import Install
+from ..system.rpm_database import find_rpmdb
+from ..system.trees import walk
+from . import dependencies, stale, start
+from .dnf_types import DnfBase, DnfPackage, DnfQuery
+from .headers import read_header
+from .metadata import check_sizes
+from .not_offered import MissingPackage, installable, reasons_of
+from .offers import checksum_of
+from .repos import bundle_repo_id
+from .session import PackageChange
+
+_BASE = "base"
+
+
+@dataclass(frozen=True)
+class Packed:
+    """A package of a bundle: the RPM file, relative to ``repo/``, and what it is.
+
+    ``change`` is the package as one that is installed; it is None if the RPM cannot be used, for
+    the reason ``problem``.
+    """
+
+    location: str
+    nevra: str
+    license: str
+    change: Optional[PackageChange]
+    problem: Optional[NodePluginError] = None
+
+
+class BundlePackages:
+    """The repository in a bundle's folder ``repo/``, and perhaps a base that it is for."""
+
+    def __init__(self, base: DnfBase, plugin: str, folder: Path, *, with_base: bool) -> None:
+        self._base, self._folder, self._with_base = base, folder, with_base
+        self._id = bundle_repo_id(plugin)
+
+    def missing(self, installs: Sequence[Install]) -> Dict[str, Tuple[str, str]]:
+        """Return why packages of ``installs`` are not offered, with a command that helps."""
+        found: Dict[str, Tuple[str, str]] = {}
+        for install in installs:
+            if not self._offered(install):
+                wanted = MissingPackage(install.name, f"{install.name} {install.version}".rstrip())
+                reasons, commands = reasons_of(self._base, [wanted], [self._base.repos[self._id]])
+                found[install.name] = (reasons[wanted.text], "; ".join(commands))
+        return found
+
+    def _offered(self, install: Install) -> bool:
+        query = installable(self._base, self._base.sack.query().available()).filter(
+            name=install.name)
+        if install.version:
+            query = query.filter(**{
+                "evr" if "-" in install.version else "version": install.version})
+        return len(query) > 0
+
+    def needed(self, installs: Sequence[Install], excludes: Sequence[str]) -> List[DnfPackage]:
+        """Return the newest packages of the bundle that ``installs`` name and these require."""
+        own = installable(self._base, self._own()).latest()
+        if excludes:
+            own = own.difference(own.filter(name__glob=list(excludes)))
+        nevras = dependencies.closure(own, [install.name for install in installs])
+        return sorted(package for package in own if str(package) in nevras)
+
+    def unmet(self, packages: Sequence[DnfPackage]) -> Dict[str, List[str]]:
+        """Return what each of ``packages`` requires and nothing provides, by NEVRA."""
+        query = self._base.sack.query()
+        unmet: Dict[str, List[str]] = {}
+        for package in packages:
+            missing = sorted({str(need) for need in package.requires
+                              if not str(need).startswith(("(", "rpmlib("))
+                              and not query.filter(provides=need)
+                              and not (str(need).startswith("/")
+                                       and query.filter(file=str(need)))})
+            if missing:
+                unmet[str(package)] = missing
+        return unmet
+
+    def conflicts(self, installs: Sequence[Install]) -> List[str]:
+        """Return why the packages cannot be installed into the base though nothing is missing."""
+        goal = hawkey.Goal(self._base.sack)
+        for install in installs:
+            selector = dnf.selector.Selector(self._base.sack)
+            selector.set(pkg=installable(self._base, self._base.sack.query().available()).filter(
+                name=install.name))
+            goal.install(select=selector, optional=False)
+        return [] if goal.run() else [str(problem) for problem in goal.problem_rules()[0]]
+
+    def packed(self, packages: Sequence[DnfPackage]) -> List[Packed]:
+        """Return ``packages`` with the headers of their RPM files."""
+        return [self._packed(package) for package in packages]
+
+    def absent(self) -> List[Tuple[str, str]]:
+        """Return the NEVRA and the location of each package whose RPM is not there."""
+        return [(str(package), package.location) for package in sorted(self._own())
+                if is_inside(package.location)
+                and not os.path.isfile(self._folder / package.location)]
+
+    def unlisted(self) -> List[str]:
+        """Return the RPM files in ``repo/`` that its metadata do not name, sorted."""
+        listed = {os.path.normpath(package.location) for package in self._own()}
+        return sorted(name for entry in walk(self._folder) if entry.name.endswith(".rpm")
+                      for name in [os.path.relpath(entry.path, self._folder)]
+                      if name not in listed)
+
+    def _own(self) -> DnfQuery:
+        return self._base.sack.query(hawkey.IGNORE_EXCLUDES).available().filter(reponame=self._id)
+
+    def _packed(self, package: DnfPackage) -> Packed:
+        location, nevra = package.location, str(package)
+        try:
+            if package.baseurl or not is_inside(location):
+                raise BadBundle(f"the metadata name {nevra} at a place outside of repo/")
+            difference = stale.difference(package)
+            if difference:
+                raise BadBundle(f"it is not the RPM that the metadata describe: it {difference}",
+                                hint="Run createrepo_c --update repo.", code="repository/stale")
+            header = read_header(self._folder / location)
+        except NodePluginError as exc:
+            return Packed(location=location, nevra=nevra, license="", change=None, problem=exc)
+        change = PackageChange(
+            action="install", name=package.name, nevra=nevra, repo=package.reponame,
+            size_bytes=package.installsize, download_bytes=package.downloadsize,
+            checksum=checksum_of(package), signed=False,
+            files=tuple(file.path for file in header.files), signer=header.signer, header=header)
+        return Packed(location=location, nevra=nevra, license=package.license or "",
+                      change=change)
+
+
+@contextlib.contextmanager
+def opened(plugin: str, repository: Path, *, repos: Sequence[Path] = (),
+           root: Optional[Path] = None) -> Iterator[BundlePackages]:
+    """Yield the packages in a bundle's ``repository``.
+
+    ``repos``, folders of repositories, and what is installed in ``root`` are the base that the
+    plugin is for.
+
+    Raises BadRepository for metadata that cannot be read, BadBundle for ones that are too large.
+    """
+    check_sizes(metadata_files(repository))
+    with tempfile.TemporaryDirectory(prefix="node-plugin-") as work, \
+            dnf.Base(_conf(Path(work), root)) as base:
+        base.repos.add_new_repo(bundle_repo_id(plugin), base.conf,
+                                baseurl=[repository.absolute().as_uri()], gpgcheck=False)
+        for number, folder in enumerate(repos):
+            base.repos.add_new_repo(f"{_BASE}-{number}", base.conf,
+                                    baseurl=[folder.absolute().as_uri()], gpgcheck=False)
+        try:
+            base.fill_sack(load_system_repo=root is not None)
+        except (dnf.exceptions.Error, OSError) as exc:
+            raise BadRepository(f"the metadata of repo/ or of the base cannot be read: {exc}",
+                                hint="Run createrepo_c again.") from exc
+        yield BundlePackages(base, plugin, repository, with_base=bool(repos) or root is not None)
+
+
+def _conf(work: Path, root: Optional[Path]) -> dnf.conf.Conf:
+    """Return a configuration that reads nothing of this machine."""
+    conf = dnf.conf.Conf()
+    for name in ("cachedir", "persistdir", "logdir"):
+        (work / name).mkdir()
+        setattr(conf, name, str(work / name))
+    conf.installroot = str(root or work)
+    conf.reposdir, conf.pluginpath, conf.varsdir = [], [], []
+    conf.excludepkgs, conf.skip_if_unavailable = [], False
+    conf.substitutions["releasever"] = "none"
+    if hasattr(conf, "optional_metadata_types"):
+        conf.optional_metadata_types = ["filelists"]
+    if root is not None:
+        database = find_rpmdb(root)
+        if database is not None:
+            start.use_database(database)
+    return conf
