@@ -278,7 +278,7 @@ _ovirt_node_plugin_program() {
     sub=${words[1]-}
     COMPREPLY=()
     if (( ${#words[@]} <= 2 )); then
-        _ovirt_node_plugin_offer merge inspect diff manifest verify extract shell new clean \
+        _ovirt_node_plugin_offer merge inspect diff manifest verify extract shell new lint clean \
                                  --help --version
     elif [[ $sub == merge && ( ${words[-2]} == --set || $cur == --set=* ) ]]; then
         _ovirt_node_plugin_set
@@ -300,6 +300,7 @@ _ovirt_node_plugin_program() {
         extract)  options+=(--image --output --keep-privileges) ;;
         shell)    options+=(--image --output --network --site-tag --sign --sha256
                             --checksum-file --checksum-key --force) ;;
+        lint)     options=(--against --older --sarif --strict --json --help) ;;
         esac
         _ovirt_node_plugin_offer "${options[@]}"
     else

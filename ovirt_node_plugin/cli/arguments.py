@@ -24,6 +24,9 @@ class ProgramOptions(argparse.Namespace):
 
     command: str
     argv: List[str]
+    bundle: Path
+    against: List[Path]
+    older: Optional[Path]
     image: Path
     payload: str
     names: List[str]
@@ -59,6 +62,7 @@ class ProgramOptions(argparse.Namespace):
     plugins_only: bool
     recompress: str
     remove: List[str]
+    sarif: Optional[Path]
     settings: bool
     sha256: str = ""
     sign: str = ""
@@ -138,6 +142,7 @@ def _parsers() -> Tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentP
     _force(shell)
     _new(command("new", "make the folder of a plugin, from its packages",
                  usage="%(prog)s NAME [--from RPM...] [--dir DIR] [--json]"))
+    _lint(command("lint", "show everything that is wrong with a plugin that is being made"))
     clean = command("clean", "remove the files of a killed run")
     clean.add_argument("places", metavar="DIR", nargs="*", type=Path,
                        help="folders to clean besides the work folder, such as the folder of"
@@ -214,6 +219,20 @@ def _manifest(parser: argparse.ArgumentParser) -> None:
                        ("settings", "list each setting"),
                        ("delta", "show the changes of the last install or upgrade")):
         parser.add_argument(f"--{name}", action="store_true", help=text)
+    _json(parser)
+
+
+def _lint(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("bundle", metavar="PATH", type=Path,
+                        help="a bundle: a folder with node-plugin.xml, or a tar of one")
+    parser.add_argument("--against", metavar="DIR", type=Path, action="append", default=[],
+                        help="the base that the plugin is for: the folder of a repository or of an"
+                             " unpacked root; may be repeated")
+    parser.add_argument("--older", metavar="BUNDLE", type=Path,
+                        help="an older version, which the plugin is to replace")
+    parser.add_argument("--sarif", metavar="FILE", type=Path,
+                        help="write the findings to a file in the format SARIF 2.1.0, too")
+    parser.add_argument("--strict", action="store_true", help="fail for warnings, too")
     _json(parser)
 
 

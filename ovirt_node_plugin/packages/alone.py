@@ -19,7 +19,7 @@ from ..plugin.descriptor import Install
 from ..system.rpm_database import find_rpmdb
 from ..system.trees import walk
 from . import dependencies, stale, start
-from .dnf_types import DnfBase, DnfPackage, DnfQuery
+from .dnf_types import DnfBase, DnfGoal, DnfPackage, DnfQuery
 from .headers import read_header
 from .metadata import check_sizes
 from .not_offered import MissingPackage, installable, reasons_of
@@ -48,19 +48,20 @@ class Packed:
 class BundlePackages:
     """The repository in a bundle's folder ``repo/``, and perhaps a base that it is for."""
 
-    def __init__(self, base: DnfBase, plugin: str, folder: Path, *, with_base: bool) -> None:
-        self._base, self._folder, self._with_base = base, folder, with_base
+    def __init__(self, base: DnfBase, plugin: str, folder: Path) -> None:
+        self._base, self._folder = base, folder
         self._id = bundle_repo_id(plugin)
 
-    def missing(self, installs: Sequence[Install]) -> Dict[str, Tuple[str, str]]:
-        """Return why packages of ``installs`` are not offered, with a command that helps."""
-        found: Dict[str, Tuple[str, str]] = {}
-        for install in installs:
-            if not self._offered(install):
-                wanted = MissingPackage(install.name, f"{install.name} {install.version}".rstrip())
-                reasons, commands = reasons_of(self._base, [wanted], [self._base.repos[self._id]])
-                found[install.name] = (reasons[wanted.text], "; ".join(commands))
-        return found
+    def missing(self, installs: Sequence[Install]) -> Tuple[Dict[str, str], str]:
+        """Return why packages of ``installs`` are not offered, by name, and what helps."""
+        wanted = [MissingPackage(install.name, f"{install.name} {install.version}".rstrip())
+                  for install in installs if not self._offered(install)]
+        reasons, commands = reasons_of(self._base, wanted, [self._base.repos[self._id]])
+        return {each.name: reasons[each.text] for each in wanted}, "; ".join(commands)
+
+    def versions(self, name: str) -> List[str]:
+        """Return the EVRs of the package ``name`` that the bundle or the base has."""
+        return [package.evr for package in self._base.sack.query().filter(name=name)]
 
     def _offered(self, install: Install) -> bool:
         query = installable(self._base, self._base.sack.query().available()).filter(
@@ -92,15 +93,23 @@ class BundlePackages:
                 unmet[str(package)] = missing
         return unmet
 
-    def conflicts(self, installs: Sequence[Install]) -> List[str]:
-        """Return why the packages cannot be installed into the base though nothing is missing."""
-        goal = hawkey.Goal(self._base.sack)
+    def solved(self, installs: Sequence[Install]) -> Tuple[List[str], List[str]]:
+        """Return why the packages cannot be installed into the base, and what they change there.
+
+        The second are the NEVRAs of installed packages that would be replaced or removed.
+        """
+        goal: DnfGoal = hawkey.Goal(self._base.sack)
         for install in installs:
             selector = dnf.selector.Selector(self._base.sack)
             selector.set(pkg=installable(self._base, self._base.sack.query().available()).filter(
                 name=install.name))
             goal.install(select=selector, optional=False)
-        return [] if goal.run() else [str(problem) for problem in goal.problem_rules()[0]]
+        if not goal.run(allow_uninstall=True):
+            return [str(problem) for problems in goal.problem_rules() for problem in problems], []
+        arriving = {package.name for package in (*goal.list_upgrades(), *goal.list_downgrades())}
+        return [], sorted({*(str(package) for package in self._base.sack.query().installed()
+                             if package.name in arriving),
+                           *map(str, goal.list_erasures()), *map(str, goal.list_obsoleted())})
 
     def packed(self, packages: Sequence[DnfPackage]) -> List[Packed]:
         """Return ``packages`` with the headers of their RPM files."""
@@ -166,7 +175,7 @@ def opened(plugin: str, repository: Path, *, repos: Sequence[Path] = (),
         except (dnf.exceptions.Error, OSError) as exc:
             raise BadRepository(f"the metadata of repo/ or of the base cannot be read: {exc}",
                                 hint="Run createrepo_c again.") from exc
-        yield BundlePackages(base, plugin, repository, with_base=bool(repos) or root is not None)
+        yield BundlePackages(base, plugin, repository)
 
 
 def _conf(work: Path, root: Optional[Path]) -> dnf.conf.Conf:

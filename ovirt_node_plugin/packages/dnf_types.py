@@ -136,6 +136,18 @@ class DnfGoal(Protocol):
     def run(self, *, allow_uninstall: bool) -> bool:
         """Solve; return whether there is a solution. hawkey."""
 
+    def problem_rules(self) -> Sequence[Sequence[object]]:
+        """Return why the solve failed, as groups of texts. hawkey."""
+
+    def list_upgrades(self) -> Sequence[DnfPackage]:
+        """Return the packages that the solution upgrades to. hawkey."""
+
+    def list_downgrades(self) -> Sequence[DnfPackage]:
+        """Return the packages that the solution downgrades to. hawkey."""
+
+    def list_obsoleted(self) -> Sequence[DnfPackage]:
+        """Return the packages that the solution replaces by others. hawkey."""
+
     def list_erasures(self) -> Sequence[DnfPackage]:
         """Return the packages that the solution removes. hawkey."""
 

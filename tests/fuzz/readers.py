@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Callable, Dict, Tuple, Type
 
 from ovirt_node_plugin import target
-from ovirt_node_plugin.errors import NodePluginError
+from ovirt_node_plugin.authoring import silences
+from ovirt_node_plugin.errors import NodePluginError, Reasons
 from ovirt_node_plugin.images import other_forms
 from ovirt_node_plugin.images.iso import checksum, iso, iso_checksums
 from ovirt_node_plugin.images.iso.boot_text import texts as boot_text
@@ -383,12 +384,29 @@ def _implanted(data: bytes, _: Path) -> None:
     check.problem()
 
 
+def _silences(data: bytes, _: Path) -> None:
+    parse_descriptor(data, origin="d")
+    silences.of_descriptor(data)
+
+
+def _comments(size: int) -> bytes:
+    return DESCRIPTOR.replace("<settings>", "<!-- lint: off a b -->" * size + "<settings>").encode()
+
+
 READERS: Dict[str, Reader] = {
     "descriptor": Reader(lambda data, _: parse_descriptor(data, origin="d"),
                          (DESCRIPTOR.encode(),), _descriptor, 6_000),
     "archive": Reader(_unpack, (_members(3), gzip.decompress(_members(3))), _members, 3_000),
     "repo-file": Reader(lambda data, folder: repo_file.parse(_written(data, folder, "a.repo")),
                         (_REPO,), _lines(_REPO.replace(b"[a]", b"[a%d]")), 16_000),
+    "repo-files": Reader(
+        lambda data, folder: repo_file.repo_ids([_written(data, folder, "a.repo")], Reasons()),
+        (_REPO,), lambda size: b"[a]\n" + _lines(b"x%d=1\n")(size), 16_000),
+    "lint-file": Reader(
+        lambda data, folder: silences.apply([], silences.of_file(
+            _written(data, folder, "lint.conf").parent)[0]),
+        (b"packages/unsigned a # b\n",), _lines(b"packages/unsigned a%d\n"), 60_000),
+    "lint-comments": Reader(_silences, (_comments(1),), _comments, 60_000),
     "repomd": Reader(_read_index, (_repomd(0), _repomd(1)), _repomd, 20_000),
     "metadata": Reader(
         lambda data, folder: metadata.read_metadata(_written(data, folder, "a.xml.gz")),

@@ -12,6 +12,7 @@ from typing import Iterator, Mapping, Set
 
 import pytest
 
+from ovirt_node_plugin.authoring.codes import CODES
 from ovirt_node_plugin.cli import arguments
 from ovirt_node_plugin.errors import Status
 from ovirt_node_plugin.system import limits
@@ -52,6 +53,15 @@ def test_the_help_of_each_command_names_its_options() -> None:
         done = subprocess.run([PROGRAM, name, "--help"], capture_output=True, text=True,
                               env=environment(), check=True)
         assert options(parser) <= set(re.findall(r"--[\w-]+", done.stdout))
+
+
+def test_the_findings_of_lint_are_those_of_the_program() -> None:
+    lines = manpages.section(PAGE, "FINDINGS")
+    assert manpages.terms(lines) == [f"{code} ({row.severity.text})"
+                                     for code, row in CODES.items()]
+    text = manpages.prose(lines)
+    assert [code for code, row in CODES.items()
+            if f"{row.text[0].upper()}{row.text[1:]}." not in text] == []
 
 
 def test_additional_exit_statuses_are_explained() -> None:

@@ -20,8 +20,8 @@ DNF_ANSWERS: Mapping[str, str] = {
                     "repos")}}
 """Maps subcommands of ``dnf node-plugin`` to the schemas of their answers."""
 PROGRAM_ANSWERS: Mapping[str, str] = {
-    name: f"answer-{name}.json" for name in (
-        "merge", "inspect", "diff", "manifest", "verify", "new")}
+    name: f"answer-{name}.json"
+    for name in ("merge", "inspect", "diff", "manifest", "verify", "new", "lint")}
 """Maps commands of ``ovirt-node-plugin`` to the schemas of their answers; for merge, of a line."""
 
 

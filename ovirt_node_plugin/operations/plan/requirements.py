@@ -48,7 +48,7 @@ def check_before(bundle: Bundle, session: Session) -> None:
         check_tool(descriptor)
     if target.is_node:
         with reasons.collected():
-            _check_node(descriptor, target)
+            check_node(descriptor, target)
         core = set(map(name_of, session.core_packages())) if descriptor.needs else set()
         with reasons.collected():
             _check_needs(bundle, [need for need in descriptor.needs if need.name in core],
@@ -65,7 +65,8 @@ def check_after(bundle: Bundle, session: Session, packages: Sequence[PackageChan
     _check_needs(bundle, bundle.descriptor.needs, session, packages)
 
 
-def _check_node(descriptor: Descriptor, target: Target) -> None:
+def check_node(descriptor: Descriptor, target: Target) -> None:
+    """Raise NeedsNewerImage or UnmetDependency if a plugin is not made for the Node of a root."""
     title = f"plugin {descriptor.name} {descriptor.version}"
     if not descriptor.node_versions:
         return

@@ -1,0 +1,62 @@
+"""The findings of ``ovirt-node-plugin lint`` as JSON, and as SARIF 2.1.0.
+
+The format of the answer is described in ovirt-node-plugin(8). Within a format, names are only
+added. SARIF is the Static Analysis Results Interchange Format, an OASIS standard, which hosts of
+source code and editors read.
+"""
+from __future__ import annotations
+
+from typing import Dict, List
+from urllib.parse import quote
+
+from .. import __version__
+from ..authoring.codes import CODES, Severity
+from ..authoring.findings import LintFinding
+from ..authoring.lint import Report
+from ..system.json_data import Data
+
+_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
+_BASE = "BUNDLE"
+
+
+def lint(report: Report) -> Data:
+    """Return the answer of ``lint``."""
+    return {
+        "path": str(report.path), "name": report.name, "version": report.version,
+        "errors": report.number(Severity.ERROR), "warnings": report.number(Severity.WARNING),
+        "notes": report.number(Severity.NOTE),
+        "findings": [_finding(finding) for finding in report.findings]}
+
+
+def _finding(finding: LintFinding) -> Data:
+    return {"code": finding.code, "severity": finding.severity.text, "file": finding.file,
+            "line": finding.line, "column": finding.column, "reason": finding.reason,
+            "mend": finding.mend, "silenced": finding.silenced}
+
+
+def sarif(report: Report) -> Data:
+    """Return a log of SARIF with one run; paths are relative to the bundle."""
+    codes = sorted({finding.code for finding in report.findings})
+    rules: List[Data] = [
+        {"id": code, "shortDescription": {"text": CODES[code].text},
+         "help": {"text": CODES[code].mend},
+         "defaultConfiguration": {"level": CODES[code].severity.text}} for code in codes]
+    return {"$schema": _SCHEMA, "version": "2.1.0", "runs": [{
+        "tool": {"driver": {"name": "ovirt-node-plugin", "version": __version__,
+                            "rules": rules}},
+        "columnKind": "unicodeCodePoints",
+        "results": [_result(finding, codes.index(finding.code))
+                    for finding in report.findings]}]}
+
+
+def _result(finding: LintFinding, rule: int) -> Data:
+    text = f"{finding.reason}\n{finding.mend}" if finding.mend else finding.reason
+    location: Dict[str, object] = {
+        "artifactLocation": {"uri": quote(finding.file) or ".", "uriBaseId": _BASE}}
+    if finding.line:
+        location["region"] = {"startLine": finding.line, "startColumn": finding.column}
+    result: Data = {"ruleId": finding.code, "ruleIndex": rule, "level": finding.severity.text,
+                    "message": {"text": text}, "locations": [{"physicalLocation": location}]}
+    if finding.silenced:
+        result["suppressions"] = [{"kind": "inSource", "justification": finding.silenced}]
+    return result
