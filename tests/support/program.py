@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import List
 
+from ovirt_node_plugin.cli import arguments
 from tests.support import schemas, script_server
 from tests.support.dnf_runner import NOISE, TOP, Answer, Dnf, environment
 
@@ -24,8 +25,9 @@ class Program:
 
     def argv(self, command: str, *words: object) -> List[str]:
         """Return the argument list of one run."""
-        options = [f"--work-dir={self.work}"] if command != "new" else []
-        if command in ("merge", "inspect", "verify"):
+        offered = arguments._parsers()[1][command].format_usage()
+        options = [f"--work-dir={self.work}"] if "--work-dir" in offered else []
+        if "--setopt" in offered:
             options += [f"--setopt=pluginpath={TOP / 'dnf-plugins'}",
                         f"--setopt=pluginconfpath={self.dnf.folder / 'pluginconf'}"]
         return [str(PROGRAM), command, *options, *map(str, words)]
