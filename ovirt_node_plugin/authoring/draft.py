@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Dict, Iterator, List, Mapping, Sequence, Tuple
 
 from ..packages.described import DescribedPackage
+from ..plugin.descriptor import SCHEMA_LINE
 from ..system.words import first_lines, printable
 from ..system.xml import comment_text, element_text
 from .examine import Findings
@@ -107,6 +108,7 @@ def descriptor_text(plan: DescriptorDraft) -> str:
 
 def _lines(plan: DescriptorDraft) -> Iterator[str]:
     yield '<?xml version="1.0" encoding="UTF-8"?>'
+    yield SCHEMA_LINE
     yield from _comment(
         f"The descriptor of the plugin {plan.fields['name']}; node-plugin.xml(5) describes every"
         " element. An element in a comment is for you to decide: remove the marks around it, or the"

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Collection, Dict, Iterator, List, Mapping, Optional, Sequence, Set, Tuple
 
 from ..config import Config
-from ..errors import NodePluginError, PathsRefused, Reasons
+from ..errors import PathsRefused, Reasons
 from ..operations.plan import allowed_paths, refused_headers, requirements
 from ..operations.plan.arriving import Arrivals
 from ..packages import alone
 from ..packages.dnf_types import DnfPackage
 from ..packages.session import PackageChange
 from ..plugin.bundle import Bundle
-from ..plugin.descriptor import DESCRIPTOR_NAME, Descriptor
+from ..plugin.descriptor import DESCRIPTOR_NAME, Descriptor, descriptor_document
 from ..plugin.settings import KernelModule, LeaveOut
 from ..policy import other_places
 from ..settings.placed import leave_out
@@ -25,7 +25,6 @@ from ..system.openpgp import read_keys
 from ..system.path_sets import MERGED
 from ..system.regular_files import read_regular
 from ..system.words import first_names
-from ..system.xml import parse_xml
 from ..target import Target, identify
 from .bundle_checks import settings_of
 from .findings import LintFinding, found, of_errors
@@ -109,7 +108,7 @@ def _missing(offered: alone.BundlePackages, descriptor: Descriptor) -> Iterator[
 
 def _places(descriptor: Descriptor, parent: str, tag: str) -> Dict[str, Tuple[int, int]]:
     """Return line and column of the elements ``tag`` in ``parent``, by their attribute name."""
-    root = parse_xml(descriptor.source_xml, origin=DESCRIPTOR_NAME, error=NodePluginError).root
+    root = descriptor_document(descriptor.source_xml, origin=DESCRIPTOR_NAME).root
     return {node.get("name"): (node.line, node.column)
             for outer in root.all(parent) for node in outer.all(tag)}
 

@@ -6,17 +6,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Dict, Iterator, List, Tuple
 
-from ..errors import NodePluginError, Reasons, Refused
+from ..errors import Reasons, Refused
 from ..plugin.bundle import Bundle
 from ..plugin.bundle_files import is_bundle_file
-from ..plugin.descriptor import DESCRIPTOR_NAME, Descriptor, When
+from ..plugin.descriptor import DESCRIPTOR_NAME, Descriptor, When, descriptor_document
 from ..plugin.settings import Setting
 from ..plugin.templates import secret_files
 from ..settings.engine import checking, selection
 from ..settings.engine.kinds import KINDS
 from ..settings.kit.model import Context, Facts
 from ..system.run import Runner
-from ..system.xml import XmlElement, parse_xml
+from ..system.xml import XmlElement
 from .findings import LintFinding, of_errors
 from .package_checks import Packages
 
@@ -51,7 +51,7 @@ def checked(bundle: Bundle, packages: Packages, root: Path, *,
 
 def places(descriptor: Descriptor) -> List[Tuple[Setting, _Place]]:
     """Return the settings in document order, those with a condition too, with their places."""
-    root = parse_xml(descriptor.source_xml, origin=DESCRIPTOR_NAME, error=NodePluginError).root
+    root = descriptor_document(descriptor.source_xml, origin=DESCRIPTOR_NAME).root
     settings = root.first("settings")
     nodes: List[XmlElement] = []
     for node in settings.children if settings is not None else ():

@@ -17,14 +17,19 @@ from .settings import Setting, read_setting
 
 if TYPE_CHECKING:  # imported at run time only where XML is read
     from ..registry.undo_data import UndoData
-    from ..system.xml import XmlElement
+    from ..system.xml import Document, XmlElement
 
 DESCRIPTOR_NAME = "node-plugin.xml"
 METADATA_TYPE = "node-plugin"
 """The type of descriptors in a repository's metadata (``modifyrepo_c --mdtype``)."""
 SCHEMA_VERSION = 1
+SCHEMA_ADDRESS = ("https://raw.githubusercontent.com/oVirt/ovirt-node-plugin/main/"
+                  "ovirt_node_plugin/schema/node-plugin.rng")
+"""Where editors find the schema; the tool itself never reads it."""
+SCHEMA_LINE = (f'<?xml-model href="{SCHEMA_ADDRESS}"\n'
+               '  type="application/xml" schematypens="http://relaxng.org/ns/structure/1.0"?>')
 _SEE = "node-plugin.xml(5) describes every element."
-_NO_ELEMENT = rb"<!--.*?-->|<!\[CDATA\[.*?\]\]>"
+_NO_ELEMENT = rb"<!--.*?-->|<!\[CDATA\[.*?\]\]>|<\?.*?\?>"
 _REPOS = re.compile(_NO_ELEMENT + rb"|<repos\b[^>]*/>|<repos\b[^>]*>(?:" + _NO_ELEMENT
                     + rb"|[^<]|</?repo\b[^>]*>)*</repos\s*>", re.DOTALL)
 
@@ -113,11 +118,10 @@ def parse_descriptor(data: bytes, *, origin: str) -> Descriptor:
     found …``, at most ten. A descriptor that is written for a newer schema, or requires a
     newer tool, is reported as that instead of by its unknown elements.
     """
-    from ..system import relaxng, xml
+    from ..system import relaxng
     from . import descriptor_rules, parameter_rules
 
-    document = xml.parse_xml(data, origin=origin, error=DescriptorError,
-                             max_items=DESCRIPTOR_ITEMS)
+    document = descriptor_document(data, origin=origin)
     _check_schema_version(document.root, origin)
     problems = tuple(itertools.islice(itertools.chain(
         (replace(problem, code="descriptor/schema")
@@ -129,6 +133,17 @@ def parse_descriptor(data: bytes, *, origin: str) -> Descriptor:
         _check_tool_of_root(document.root, origin)
     relaxng.raise_problems(problems, origin=origin, error=DescriptorError, hint=_SEE)
     return _descriptor(document.root, data)
+
+
+def descriptor_document(data: bytes, *, origin: str) -> Document:
+    """Return the XML document of a descriptor, not yet compared with the schema.
+
+    Raises DescriptorError for what is not plain XML within the limits.
+    """
+    from ..system.xml import parse_xml
+
+    return parse_xml(data, origin=origin, error=DescriptorError, max_items=DESCRIPTOR_ITEMS,
+                     schema_line=True)
 
 
 def recorded_descriptor(undo_data: UndoData) -> Descriptor:

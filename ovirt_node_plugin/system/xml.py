@@ -90,16 +90,18 @@ def collapse(text: str) -> str:
 
 
 def parse_xml(data: bytes, *, origin: str, error: Type[NodePluginError],
-              max_bytes: int = TEXT_BYTES, max_items: int = XML_ITEMS) -> Document:
+              max_bytes: int = TEXT_BYTES, max_items: int = XML_ITEMS,
+              schema_line: bool = False) -> Document:
     """Return the document in ``data``, UTF-8 text within the limits.
 
-    ``max_items`` limits its elements, attributes and namespaces together.
+    ``max_items`` limits its elements, attributes and namespaces together. ``schema_line`` allows
+    an ``xml-model`` instruction before the root, by which editors find a schema; it is skipped.
 
     Raises ``error``, naming ``origin``, line and column, for anything that is not
     plain XML: not well-formed, another encoding, a DOCTYPE, an entity, a
     processing instruction, too deep, too big.
     """
-    places = _Scan(origin, error, max_items).scan(data, max_bytes)
+    places = _Scan(origin, error, max_items, schema_line).scan(data, max_bytes)
     from lxml import etree  # here, because importing it is slow and most runs read no XML
 
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False,
@@ -135,10 +137,12 @@ class _Scan:
     be refused.
     """
 
-    def __init__(self, origin: str, error: Type[NodePluginError], max_items: int) -> None:
+    def __init__(self, origin: str, error: Type[NodePluginError], max_items: int,
+                 schema_line: bool) -> None:
         self._origin = origin
         self._error = error
         self._max_items = max_items
+        self._schema_line = schema_line
         self._items = 0
         self._depth = 0
         self._places: List[Tuple[int, int]] = []
@@ -190,6 +194,9 @@ class _Scan:
         raise self._refuse("no entity declaration", f"<!ENTITY {name}>")
 
     def _instruction(self, target: str, data: str) -> None:
+        if target == "xml-model" and self._schema_line and not self._places:
+            self._schema_line = False
+            return
         raise self._refuse("no processing instruction", f"<?{target}?>")
 
     def _start(self, name: str, attributes: Mapping[str, str]) -> None:

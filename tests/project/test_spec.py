@@ -392,10 +392,16 @@ def test_the_installed_program_starts(root: Path) -> None:
     assert re.fullmatch(r"ovirt-node-plugin [\d.]+\n", said)
 
 
-def test_the_main_package_contains_news(packages: Dict[str, Path]) -> None:
+def test_the_schema_for_editors_is_installed_with_its_catalog(root: Path) -> None:
+    for name in ("node-plugin.rng", "catalog.xml"):
+        assert (root / "usr/share/xml/ovirt-node-plugin" / name).read_bytes() == (
+            TOP / "ovirt_node_plugin/schema" / name).read_bytes()
+
+
+def test_the_main_package_contains_news_and_chapters(packages: Dict[str, Path]) -> None:
     manuals = {f"{Path(page).name}.gz" for page in MANUALS} | {Path(page).name for page in MANUALS}
     documents = {Path(name).name for name in query(packages[MAIN], "--docfiles")}
-    assert documents - manuals == {"README.md", "NEWS.md"}
+    assert documents - manuals == {"README.md", "NEWS.md", "editors.md"}
 
 
 def test_the_packages_of_the_readme_require_neither_vdsm_nor_dnf5_nor_cockpit(

@@ -14,6 +14,7 @@ import pytest
 from ovirt_node_plugin import __version__
 from ovirt_node_plugin.errors import BadBundle, DescriptorError, Status
 from ovirt_node_plugin.plugin.descriptor import (
+    SCHEMA_LINE,
     Install,
     PackageNeed,
     check_tool,
@@ -54,6 +55,24 @@ def test_the_repositories_of_a_descriptor_are_left_out(element: str) -> None:
     rest = parse_descriptor(without_repos(given.source_xml), origin="x.xml")
     assert rest == replace(given, repo_ids=(), source_xml=rest.source_xml)
     assert comment.encode() in rest.source_xml
+
+
+@pytest.mark.parametrize("data", [
+    SCHEMA_LINE[len("<?xml-model "):-len("?>")], 'href="file:///etc/shadow"',
+    'href="http://192.0.2.1/x.rng" schematypens="http://relaxng.org/ns/structure/1.0"',
+    'href="/dev/zero"', "<repos></repos>", "<!-- ", "<![CDATA[", "&x; <!DOCTYPE x>", ""])
+def test_the_line_for_editors_is_skipped_whatever_it_names(data: str) -> None:
+    text = DESCRIPTOR.replace("<node-plugin", f"<?xml-model {data}?>\n<node-plugin", 1)
+    given = parse_descriptor(text.encode(), origin="x.xml")
+    plain = parse_descriptor(DESCRIPTOR.encode(), origin="x.xml")
+    assert given == replace(plain, source_xml=text.encode())
+    rest = parse_descriptor(without_repos(given.source_xml), origin="x.xml")
+    assert rest == replace(plain, repo_ids=(), source_xml=rest.source_xml)
+
+
+def test_a_line_for_editors_shifts_no_position() -> None:
+    text = DESCRIPTOR.replace("<node-plugin", f"{SCHEMA_LINE}\n<node-plugin", 1)
+    assert lines(text.replace("<name>cim", "<name>Cim"))[0].startswith("x.xml:5:3: expected a")
 
 
 def test_every_value_of_a_descriptor_is_read() -> None:
@@ -212,6 +231,11 @@ def test_the_required_tool_version_is_compared_with_this_version() -> None:
     ('<?xml-stylesheet href="http://example.com/x.xsl"?><x/>',
      "x.xml:1:1: expected no processing instruction, found <?xml-stylesheet?>"),
     ("<node-plugin><?run this?></node-plugin>", "x.xml:1:14: expected no processing"),
+    ('<x><?xml-model href="x.rng"?></x>', "x.xml:1:4: expected no processing"),
+    ('<x/><?xml-model href="x.rng"?>', "x.xml:1:5: expected no processing"),
+    ('<?xml-model href="x.rng"?>\n<?xml-model href="x.rng"?><x/>',
+     "x.xml:2:1: expected no processing instruction, found <?xml-model?>"),
+    ('<?xml-model ' + "x" * (1 << 20) + "?><x/>", "expected at most 1048576 bytes"),
     ("<a>" * 40 + "</a>" * 40, "x.xml:1:97: expected at most 32 levels of elements"),
     ("<a>" * 100000, "expected at most 32 levels"),
     ("<a>" + " " * (1 << 20) + "</a>", "expected at most 1048576 bytes"),
