@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import List
 
-from ovirt_node_plugin.cli import arguments
 from tests.support import schemas, script_server
 from tests.support.dnf_runner import NOISE, TOP, Answer, Dnf, environment
 
@@ -25,6 +24,8 @@ class Program:
 
     def argv(self, command: str, *words: object) -> List[str]:
         """Return the argument list of one run."""
+        from ovirt_node_plugin.cli import arguments  # needs rpm, which conftest.py asks for
+
         offered = arguments._parsers()[1][command].format_usage()
         options = [f"--work-dir={self.work}"] if "--work-dir" in offered else []
         if "--setopt" in offered:
