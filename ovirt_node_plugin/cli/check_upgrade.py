@@ -59,7 +59,7 @@ def _check(path: Path, payload: str, checksums: NamedChecksums, target: Target, 
     temporary = folder / "tmp"
     temporary.mkdir()
     os.environ["TMPDIR"] = str(temporary)  # removed with the work folder
-    checked = check_image(path, checksums, folder, run=run, progress=progress)
+    checked = check_image(path, checksums, run=run, progress=progress)
     checked.digests.require_undamaged()
     with opened(path, folder, payload=payload, run=run) as image:
         return check(image, target, config, folder, dnf=dnf, run=run)

@@ -43,7 +43,7 @@ _CAPABILITIES = "security.capability"
 def inspect(invocation: Invocation) -> int:
     """Show what an image consists of."""
     checked = check_image(
-        invocation.options.image, arguments.checksums(invocation.options), invocation.folder,
+        invocation.options.image, arguments.checksums(invocation.options),
         run=run, progress=invocation.progress)
     with inspection.explained_by_damage(checked.digests), _opened(invocation) as image:
         result = inspection.inspect(image, checked, invocation.folder, dnf=invocation.dnf, run=run)

@@ -157,7 +157,7 @@ def shell(invocation: Invocation) -> int:
     options, run = invocation.options, invocation.run
     named = arguments.checksums(options)
     if invocation.destinations or named != NO_CHECKSUMS:
-        checked = check_image(options.image, named, invocation.folder, run=run,
+        checked = check_image(options.image, named, run=run,
                               progress=invocation.progress)
         checked.digests.require_undamaged()
         for note in checked.notes:

@@ -48,7 +48,7 @@ def prepared(order: Order, work: Path, *, dnf: Dnf, run: Runner,
     cannot be written again.
     """
     _check(order)
-    checked = check_image(order.image, order.checksums, work, run=run, progress=progress,
+    checked = check_image(order.image, order.checksums, run=run, progress=progress,
                           algorithms=(SHA256,))
     checked.digests.require_undamaged()
     mounts = work / "input"

@@ -1,6 +1,6 @@
 """OpenPGP, RFC 9580: fingerprints and owners of public keys, and clear-signed texts.
 
-No signature is checked here.
+No signature is checked here, but in ``signatures``.
 """
 from __future__ import annotations
 
@@ -9,13 +9,18 @@ import binascii
 import hashlib
 import re
 from dataclasses import dataclass, replace
-from typing import Iterator, List, Tuple
+from typing import Dict, Iterator, List, Tuple
 
 from .words import printable
 
 _SIGNATURE, _KEY, _USER_ID, _SUBKEY = 2, 6, 13, 14
 _ISSUER_FINGERPRINT = 33
-_ARMOR_BEGIN, _ARMOR_END = b"-----BEGIN PGP PUBLIC KEY BLOCK-----", b"-----END"
+_KEY_BEGIN = b"-----BEGIN PGP PUBLIC KEY BLOCK-----"
+_SIGNATURE_BEGIN = b"-----BEGIN PGP SIGNATURE-----"
+_ARMOR_END = b"-----END"
+# RFC 9580, "Public Key Algorithms"; what the crypto policy DEFAULT of EL9 refuses if it is shorter
+_SIZED = {1: "RSA", 2: "RSA", 3: "RSA", 16: "Elgamal", 17: "DSA"}
+_KEY_BITS = 2048
 _TEXT_BEGIN = re.compile(rb"^-----BEGIN PGP SIGNED MESSAGE-----[ \t]*\r?$", re.MULTILINE)
 _TEXT_END = re.compile(rb"^-----BEGIN PGP SIGNATURE-----[ \t]*\r?$", re.MULTILINE)
 _HEADERS_END = re.compile(rb"^[ \t]*\r?\n", re.MULTILINE)
@@ -73,7 +78,7 @@ def read_fingerprint(text: str) -> str:
 
 def read_keys(data: bytes) -> List[PublicKey]:
     """Return the public keys in a file, with armor or without; none of what is damaged."""
-    blocks = _blocks(data)
+    blocks = _blocks(data, _KEY_BEGIN)
     keys: List[PublicKey] = []
     subkeys: List[List[str]] = []
     for tag, body in (packet for block in blocks for packet in _packets(block)):
@@ -90,11 +95,37 @@ def read_keys(data: bytes) -> List[PublicKey]:
 
 def unarmored(data: bytes) -> bytes:
     """Return the packets of a file of public keys, with armor or without."""
-    return b"".join(_blocks(data))
+    return b"".join(_blocks(data, _KEY_BEGIN))
 
 
-def _blocks(data: bytes) -> List[bytes]:
-    return list(map(_unarmored, _armored(data))) or [data]
+def weak_keys(data: bytes) -> Dict[str, str]:
+    """Return which keys and subkeys in a file are too short, by fingerprint: ``RSA, 1024 bits``."""
+    weak = {}
+    for block in _blocks(data, _KEY_BEGIN):
+        for tag, body in _packets(block):
+            if tag in (_KEY, _SUBKEY) and body[:1] == b"\x04" and body[5:6]:
+                algorithm, bits = _SIZED.get(body[5], ""), int.from_bytes(body[6:8], "big")
+                if algorithm and bits < _KEY_BITS:
+                    weak[_fingerprint(body)] = f"{algorithm}, {bits} bits"
+    return weak
+
+
+def signature_packets(data: bytes) -> bytes:
+    """Return the packets of detached signatures, with armor or without.
+
+    Returns nothing for data that contains anything else, such as the signed text.
+    """
+    packets = []
+    for tag, body in (packet for block in _blocks(data, _SIGNATURE_BEGIN)
+                      for packet in _packets(block)):
+        if tag != _SIGNATURE:
+            return b""
+        packets.append(b"\xc2\xff" + len(body).to_bytes(4, "big") + body)
+    return b"".join(packets)
+
+
+def _blocks(data: bytes, begin: bytes) -> List[bytes]:
+    return list(map(_unarmored, _armored(data, begin))) or [data]
 
 
 def issuer_fingerprint(signature: bytes) -> str:
@@ -131,15 +162,15 @@ def clear_signed_text(data: bytes) -> bytes:
     return re.sub(rb"^- ", b"", data[start.end():end.start()], flags=re.MULTILINE)
 
 
-def _armored(data: bytes) -> Iterator[bytes]:
+def _armored(data: bytes, begin: bytes) -> Iterator[bytes]:
     """Yield the text between each line that begins armor and the next one that ends it."""
     end = 0
     while True:
-        start = data.find(_ARMOR_BEGIN, end)
+        start = data.find(begin, end)
         end = data.find(_ARMOR_END, start)
         if start < 0 or end < 0:
             return
-        yield data[start + len(_ARMOR_BEGIN):end]
+        yield data[start + len(begin):end]
 
 
 def _unarmored(block: bytes) -> bytes:

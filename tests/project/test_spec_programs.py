@@ -53,7 +53,7 @@ PACKAGES: Mapping[str, str] = {
     }.items() for program in programs.split()}
 
 # Programs that only one kind of setting, an option, a Node, or a host with SELinux, needs.
-RECOMMENDED = frozenset({"createrepo_c", "dracut", "firewalld", "gnupg2", "grub2-tools", "grubby",
+RECOMMENDED = frozenset({"createrepo_c", "dracut", "firewalld", "grub2-tools", "grubby",
                          "imgbased", "libselinux-utils", "lvm2", "policycoreutils", "rpm-build",
                          "rpm-sign", "systemd-udev", "veritysetup"})
 

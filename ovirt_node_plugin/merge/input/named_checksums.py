@@ -16,8 +16,8 @@ from ...system.openpgp import SIGNATURE_SUFFIXES, clear_signed_text, is_clear_si
 from ...system.progress import Progress
 from ...system.regular_files import read_regular
 from ...system.run import Runner
+from ...system.signatures import verified_text, verify_detached
 from ...system.words import first_names
-from .signatures import verified_text
 
 OPTION = "--sha256"
 _COMPARED = ("sha512", "sha384", SHA256)  # collisions of the others are known, or possible
@@ -74,13 +74,13 @@ def named_checksums(sha256: str, file: Optional[Path], key: Optional[Path]) -> N
     return NamedChecksums(digest, file, key)
 
 
-def check_image(path: Path, named: NamedChecksums, work: Path, *, run: Runner,
+def check_image(path: Path, named: NamedChecksums, *, run: Runner,
                 progress: Progress, algorithms: Sequence[str] = ()) -> CheckedImage:
     """Read the image ``path`` once, and compare it with the checksums that there are.
 
-    ``work`` is a folder for copies, and ``algorithms`` are further ones of the digests. The
-    implanted checksum is only compared, see ``Digests.require_undamaged``. Raises BadImage if the
-    image differs from a named checksum, and UsageError or Refused for a list that cannot be used.
+    ``algorithms`` are further ones of the digests. The implanted checksum is only compared, see
+    ``Digests.require_undamaged``. Raises BadImage if the image differs from a named checksum, and
+    UsageError or Refused for a list that cannot be used.
     """
     if path.is_dir() and (named.sha256 or named.file is not None):
         raise UsageError(f"{path} is a folder, which has no checksum",
@@ -92,7 +92,7 @@ def check_image(path: Path, named: NamedChecksums, work: Path, *, run: Runner,
         expected.append((Comparison(OPTION, SHA256), named.sha256))
     notes: Tuple[str, ...] = ()
     if named.file is not None:
-        checksums = _read_list(named.file, named.key, work, run)
+        checksums = _read_list(named.file, named.key, run)
         expected += [(Comparison(str(named.file), algorithm, signed_by=checksums.signed_by), digest)
                      for algorithm, digest in _of_image(checksums, path).items()]
         notes = checksums.notes
@@ -107,7 +107,7 @@ def check_image(path: Path, named: NamedChecksums, work: Path, *, run: Runner,
     return CheckedImage(digests, comparisons, notes)
 
 
-def _read_list(path: Path, key: Optional[Path], work: Path, run: Runner) -> _List:
+def _read_list(path: Path, key: Optional[Path], run: Runner) -> _List:
     """Read a list of checksums, and check its signature if there is a key."""
     data = _read(path, CHECKSUM_LIST_BYTES)
     clear_signed = is_clear_signed(data)
@@ -124,14 +124,16 @@ def _read_list(path: Path, key: Optional[Path], work: Path, run: Runner) -> _Lis
                       hint=f"Download its signature, such as {name}, to the folder of the list, or"
                            " name a list that contains its signature.")
     try:
-        text, owner = verified_text(
-            data, b"" if signature is None else _read(signature, CHECKSUM_LIST_BYTES), keys, work,
-            run=run)
+        if signature is None:
+            text, signer = verified_text(data, keys, run=run)
+        else:
+            text, signer = data, verify_detached(_read(signature, CHECKSUM_LIST_BYTES), data,
+                                                 [keys], run=run)
     except Refused as exc:
         raise Refused(f"the signature of {path} was not accepted: {exc.message}",
                       hint=f"Download the list again, and check that {key} is its publisher's"
                            " key.") from exc
-    return _List(path, text, signed_by=owner)
+    return _List(path, text, signed_by=signer.owner)
 
 
 def _unchecked(path: Path, data: bytes, signature: Optional[Path]) -> _List:

@@ -3,7 +3,6 @@ from __future__ import annotations
 
 import hashlib
 import subprocess
-import tempfile
 from pathlib import Path
 from typing import Iterator, List
 
@@ -61,7 +60,6 @@ class Lists:
     def check(self, text: str, *, detached: str = "", key: str = "publisher",
               armored: bool = True) -> CheckedImage:
         """Compare the image with a list that has this text, and this signature beside it."""
-        work = Path(tempfile.mkdtemp(dir=self.folder))
         for name, content in (("SUMS", text), ("SUMS.asc", detached)):
             (self.folder / name).write_text(content)
         if not detached:
@@ -70,7 +68,7 @@ class Lists:
             *(["--armor"] if armored else []), "--export", *key.split()))
         return check_image(
             self.folder / "node.iso",
-            NamedChecksums(file=self.folder / "SUMS", key=self.folder / "key"), work,
+            NamedChecksums(file=self.folder / "SUMS", key=self.folder / "key"),
             run=run, progress=Silent())
 
 
@@ -104,7 +102,7 @@ def test_another_signature_is_refused_with_the_reason(lists: Lists, signer: Sign
                      "expired", data=LINE.encode()).decode()
     for text, detached, key, message in (
             (signed.replace("node.iso", "node.is0"), "", "publisher", "made for another content"),
-            (strange, "", "publisher", "the named keys do not contain its key"),
+            (strange, "", "publisher", "the known keys do not contain its key"),
             (strange + signed, "", "publisher", "was not accepted"),
             (signed + strange, "", "publisher", "was not accepted"),
             (signed + signed.replace("node.iso", "node.is0"), "", "publisher", "was not accepted"),
@@ -114,6 +112,6 @@ def test_another_signature_is_refused_with_the_reason(lists: Lists, signer: Sign
             (LINE, "text", "publisher", "gpgv cannot read it"),
             (OTHER, signer.sign(LINE, "--detach-sign"), "publisher", "made for another content"),
             (LINE, signer.sign(LINE, "--detach-sign", by="stranger"), "publisher",
-             "the named keys do not contain its key")):
+             "the known keys do not contain its key")):
         with pytest.raises(Refused, match=message):
             lists.check(text, detached=detached, key=key)

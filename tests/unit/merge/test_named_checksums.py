@@ -43,7 +43,7 @@ def check(image: Path, tmp_path: Path) -> Check:
     def checked(text: str) -> CheckedImage:
         path = tmp_path / "CHECKSUM"
         path.write_text(text)
-        return check_image(image, NamedChecksums(file=path), tmp_path, run=run, progress=Silent())
+        return check_image(image, NamedChecksums(file=path), run=run, progress=Silent())
     return checked
 
 
@@ -105,8 +105,7 @@ def test_the_name_may_be_that_of_the_file_to_which_the_image_is_a_link(
     latest.symlink_to(image.name)
     names.write_text(f"{SHA256}  node-4.5.5.iso\n")
     (tmp_path / "SHA256SUMS.gpg").write_bytes(b"\x88")
-    checked = check_image(latest, NamedChecksums(file=names), tmp_path, run=run,
-                          progress=Silent())
+    checked = check_image(latest, NamedChecksums(file=names), run=run, progress=Silent())
     assert checked.comparisons[0].matches
     assert checked.notes == (f"The signature {names}.gpg of {names} was not checked;"
                              " --checksum-key names its key.",)
@@ -114,19 +113,19 @@ def test_the_name_may_be_that_of_the_file_to_which_the_image_is_a_link(
 
 def test_a_sha256_on_the_command_line(image: Path, tmp_path: Path) -> None:
     named = named_checksums(f" {SHA256.upper()}\n", None, None)
-    checked = check_image(image, named, tmp_path, run=run, progress=Silent())
+    checked = check_image(image, named, run=run, progress=Silent())
     assert [(comparison.source, comparison.matches) for comparison in checked.comparisons] == [
         ("--sha256", True)]
     with pytest.raises(BadImage, match="is not the image that --sha256 names"):
-        check_image(image, NamedChecksums(OTHER), tmp_path, run=run, progress=Silent())
+        check_image(image, NamedChecksums(OTHER), run=run, progress=Silent())
     with pytest.raises(UsageError, match="is a folder, which has no checksum"):
-        check_image(tmp_path, named, tmp_path, run=run, progress=Silent())
-    without = check_image(image, NamedChecksums(), tmp_path, run=run, progress=Silent())
+        check_image(tmp_path, named, run=run, progress=Silent())
+    without = check_image(image, NamedChecksums(), run=run, progress=Silent())
     assert without.notes[0].startswith(f"There is no checksum to compare {image} with")
     missing = tmp_path / "missing"
     for path, checksums in ((tmp_path, NamedChecksums()), (missing, named)):
-        assert check_image(path, checksums, tmp_path, run=run,
-                           progress=Silent()) == CheckedImage(Digests(path))
+        checked = check_image(path, checksums, run=run, progress=Silent())
+        assert checked == CheckedImage(Digests(path))
 
 
 @pytest.mark.parametrize("sha256", [SHA256[:-1], SHA512, MD5, f"sha256:{SHA256}", "x" * 64])
@@ -153,4 +152,4 @@ def test_lists_and_keys_that_cannot_be_read_are_refused(image: Path, tmp_path: P
             ("text", "text", "text contains no OpenPGP public key")):
         named = NamedChecksums(file=tmp_path / file, key=tmp_path / key if key else None)
         with pytest.raises(UsageError, match=message):
-            check_image(image, named, tmp_path, run=run, progress=Silent())
+            check_image(image, named, run=run, progress=Silent())
