@@ -150,7 +150,8 @@ def test_the_title_of_a_manual_page_matches_its_file(manual: str) -> None:
 
 
 FORMS = own_files(".github/ISSUE_TEMPLATE/*.yml")
-PROSE = ("CONTRIBUTING.md", "SECURITY.md", "NEWS.md", "docs/cockpit.md", "docs/editors.md")
+PROSE = ("CONTRIBUTING.md", "SECURITY.md", "NEWS.md", "docs/cockpit.md", "docs/editors.md",
+         "docs/products.md", "docs/sites.md", "docs/vendors.md")
 
 
 @pytest.mark.parametrize("document", PROSE)
@@ -171,6 +172,8 @@ def check_command(command: str) -> None:
         return
     parser = argparse.ArgumentParser()
     parser.set_defaults(assumeyes=False, assumeno=False, downloadonly=False)  # dnf's own
+    for own in ("--installroot", "--enablerepo"):
+        parser.add_argument(own)
     dnf_arguments.add_arguments(parser)
     dnf_arguments.check_arguments(parser.parse_args(words[2:]))
 
