@@ -398,9 +398,14 @@ def test_the_schema_for_editors_is_installed_with_its_catalog(root: Path) -> Non
             TOP / "ovirt_node_plugin/schema" / name).read_bytes()
 
 
-def test_the_main_package_contains_news_and_chapters(packages: Dict[str, Path]) -> None:
+def test_the_main_package_contains_news_chapters_and_examples(packages: Dict[str, Path]) -> None:
     manuals = {f"{Path(page).name}.gz" for page in MANUALS} | {Path(page).name for page in MANUALS}
-    documents = {Path(name).name for name in query(packages[MAIN], "--docfiles")}
+    files = query(packages[MAIN], "--docfiles")
+    examples = {name.partition("/examples/")[2] for name in files if "/examples/" in name}
+    assert examples >= {str(path.relative_to(TOP / "examples"))
+                        for path in TOP.glob("examples/*/node-plugin.xml")}
+    assert not [name for name in examples if "/repo/" in name or name.startswith("build/")]
+    documents = {Path(name).name for name in files if "/examples/" not in name}
     assert documents - manuals == {
         "README.md", "NEWS.md", "editors.md", "products.md", "sites.md", "vendors.md"}
 

@@ -1,0 +1,3 @@
+#!/bin/sh
+# Stands for the agent's program.
+exec sleep infinity

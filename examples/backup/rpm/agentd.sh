@@ -1,0 +1,3 @@
+#!/bin/sh
+# Stands for the client's program.
+exec sleep infinity

@@ -1,0 +1,3 @@
+#!/bin/sh
+# Stands for the monitor's program.
+exec sleep infinity
