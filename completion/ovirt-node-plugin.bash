@@ -278,9 +278,10 @@ _ovirt_node_plugin_program() {
     sub=${words[1]-}
     COMPREPLY=()
     if (( ${#words[@]} <= 2 )); then
-        _ovirt_node_plugin_offer merge inspect diff manifest verify extract shell new lint clean \
+        _ovirt_node_plugin_offer merge inspect diff manifest verify extract shell new lint try \
+                                 clean \
                                  --help --version
-    elif [[ $sub == merge && ( ${words[-2]} == --set || $cur == --set=* ) ]]; then
+    elif [[ $sub == @(merge|try) && ( ${words[-2]} == --set || $cur == --set=* ) ]]; then
         _ovirt_node_plugin_set
     elif [[ $cur == -* ]]; then
         local options=(--work-dir --help)
@@ -300,6 +301,9 @@ _ovirt_node_plugin_program() {
         extract)  options+=(--image --output --keep-privileges) ;;
         shell)    options+=(--image --output --network --site-tag --sign --sha256
                             --checksum-file --checksum-key --force) ;;
+        try)      options+=(--on --from --with --junit --trust-keys --trust-key --allow-replace
+                            --set --nogpgcheck --repo --repofrompath --repo-file --releasever
+                            --enablerepo --setopt --image --json) ;;
         lint)     options=(--against --older --sarif --strict --json --help) ;;
         esac
         _ovirt_node_plugin_offer "${options[@]}"

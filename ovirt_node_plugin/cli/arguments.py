@@ -25,6 +25,11 @@ class ProgramOptions(argparse.Namespace):
     command: str
     argv: List[str]
     bundle: Path
+    bundles: List[Path]
+    on_images: List[Path]
+    older_bundles: List[Path]
+    others: List[str]
+    junit: Optional[Path] = None
     against: List[Path]
     older: Optional[Path]
     image: Path
@@ -143,6 +148,7 @@ def _parsers() -> Tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentP
     _new(command("new", "make the folder of a plugin, from its packages",
                  usage="%(prog)s NAME [--from RPM...] [--dir DIR] [--json]"))
     _lint(command("lint", "show everything that is wrong with a plugin that is being made"))
+    _try(command("try", "try plugins in copies of images: install, verify, remove, upgrade"))
     clean = command("clean", "remove the files of a killed run")
     clean.add_argument("places", metavar="DIR", nargs="*", type=Path,
                        help="folders to clean besides the work folder, such as the folder of"
@@ -178,7 +184,7 @@ def dnf_options(options: ProgramOptions) -> Sequence[str]:
     """Return the options to pass on to dnf; only for commands that run dnf."""
     words = [f"--enablerepo={repo}" for repo in options.enablerepo]
     words += [f"--setopt={setting}" for setting in options.setopt]
-    if options.command == "merge":
+    if options.command in ("merge", "try"):
         words += [f"--repo={repo}" for repo in options.repo]
         words += [f"--repofrompath={_repo_from_path(repo)}" for repo in options.repofrompath]
         words += [f"--repo-file={os.path.abspath(path)}" for path in options.repo_file]
@@ -236,6 +242,29 @@ def _lint(parser: argparse.ArgumentParser) -> None:
     _json(parser)
 
 
+def _try(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("bundles", metavar="PATH", type=Path, nargs="+",
+                        help="a bundle to try: a folder with node-plugin.xml, or a tar of one")
+    parser.add_argument("--on", metavar="IMAGE", dest="on_images", type=Path, nargs="+",
+                        action="extend", required=True,
+                        help="the images: an ISO, a squashfs image, an update RPM, or the folder"
+                             " of an unpacked root; none is changed")
+    parser.add_argument("--from", metavar="OLDER", dest="older_bundles", type=Path,
+                        action="append", default=[],
+                        help="also upgrade from this older version; may be repeated")
+    parser.add_argument("--with", metavar="PLUGIN", dest="others", action="append", default=[],
+                        help="also install beside this plugin, a path or a name; may be repeated")
+    parser.add_argument("--junit", metavar="FILE", type=Path,
+                        help="also write the results to a file as JUnit XML")
+    _trust(parser)
+    _change_options(parser)
+    _payload(parser)
+    _work(parser)
+    _dnf(parser)
+    _repositories(parser)
+    _json(parser)
+
+
 def _verify(parser: argparse.ArgumentParser) -> None:
     _image(parser)
     _names(parser)
@@ -265,12 +294,7 @@ def _merge(parser: argparse.ArgumentParser) -> None:
                         help="print the whole plan and answer no")
     parser.add_argument("--dry-run", action="store_true", dest="dry_run",
                         help="print the whole plan and write nothing")
-    parser.add_argument("--trust-keys", action="store_true", dest="trust_keys",
-                        help="import the GPG keys that the bundles contain; -y alone does not")
-    parser.add_argument("--trust-key", metavar="FINGERPRINT", action="append", default=[],
-                        dest="trust_key",
-                        help="import the key with this fingerprint, which a bundle or repository"
-                             " offers, and no other; may be repeated")
+    _trust(parser)
     parser.add_argument("--accept-origin", metavar="NAME", action="append", default=[],
                         dest="accept_origin",
                         help="let another vendor's plugin replace the plugin NAME of the image;"
@@ -296,6 +320,15 @@ def _merge(parser: argparse.ArgumentParser) -> None:
     _repositories(parser)
     _reports(parser)
     _json(parser)
+
+
+def _trust(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--trust-keys", action="store_true", dest="trust_keys",
+                        help="import the GPG keys that the bundles contain; -y alone does not")
+    parser.add_argument("--trust-key", metavar="FINGERPRINT", action="append", default=[],
+                        dest="trust_key",
+                        help="import the key with this fingerprint, which a bundle or repository"
+                             " offers, and no other; may be repeated")
 
 
 def _change_options(parser: argparse.ArgumentParser) -> None:

@@ -15,6 +15,7 @@ _REWORDED = (
     (r"With the version that wrote it, run dnf node-plugin verify;.*", _INTERRUPTED),
     (r"To go back, run dnf node-plugin remove (\S+) first\.",
      r"To go back, merge with --remove \1 first, and install the other version into the result."),
+    (r"; or leave -y out and answer the question\.", "."),
     (r",? or import the right key with rpmkeys[^.]*(?:\.\S+)*?FILE\.", f". {_KEY}"),
     (r", or import it: [^;]*$", "."),
     (r"Undoing that change would lose them\..*dnf node-plugin verify\.", _INTERRUPTED),

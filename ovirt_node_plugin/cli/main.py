@@ -12,7 +12,7 @@ from ..report.progress import print_answer
 from ..system.json_answer import invalid_command_line
 from ..system.namespaces import run_apart
 from ..system.words import printable
-from . import arguments, lint, look, merge
+from . import arguments, lint, look, merge, try_plugins
 from .program import Invocation
 
 _Handler = Callable[[Invocation], int]
@@ -29,7 +29,7 @@ def main(argv: Sequence[str]) -> int:
     mounting_commands: Mapping[str, _Handler] = {
         "merge": merge.merge, "inspect": look.inspect, "diff": look.diff,
         "manifest": look.manifest, "verify": look.verify, "extract": look.extract,
-        "shell": merge.shell}
+        "shell": merge.shell, "try": try_plugins.try_plugins}
     own_commands: Mapping[str, _Handler] = {"clean": _clean, "new": _new, "lint": lint.lint}
     if invocation.options.command in own_commands:
         return _run_handler(invocation, own_commands[invocation.options.command])

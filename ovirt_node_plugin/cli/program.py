@@ -40,7 +40,7 @@ class Invocation:
         self._lines = self.json and merges
         self.progress: Progress = (
             JsonLines(sys.stdout) if self._lines else Silent() if options.quiet
-            else for_people(sys.stderr, lines=merges))
+            else for_people(sys.stderr, lines=merges or options.command == "try"))
         self.run: Runner = merge_log.logged_runner(run, _print_error) if options.verbose else run
         self._argv = argv
         self._log: Optional[TextIO] = None
@@ -61,6 +61,8 @@ class Invocation:
         if options.command == "merge":
             self.images, plugins = operands.split(options.image, options.plugins)
             options.plugins = list(plugins)
+        elif options.command == "try":
+            self.images = tuple(dict.fromkeys(options.on_images))
         else:
             self.images = tuple(path for path in [getattr(options, "image", None)] if path)
         self.shown.add_images({self.image_folder(number): os.path.abspath(image)
@@ -101,6 +103,8 @@ class Invocation:
             self.outputs = (
                 operands.outputs(self.images, options.output_text, options.site_tag)
                 if options.command in ("merge", "shell") else (Path(options.output_text),))
+        if options.junit is not None:
+            self._refuse_inside(self._folder_of(options.junit))
         for output in self.outputs:
             self._check_output(output)
             self._refuse_inside(output.absolute().parent)
@@ -171,15 +175,22 @@ class Invocation:
                 raise UsageError(f"{folder} is in the image {image}, which is never written to",
                                  hint="Name another folder.")
 
+    @staticmethod
+    def _folder_of(output: Path) -> Path:
+        """Return the folder to write ``output`` to. Raises UsageError if there is none."""
+        folder = output.absolute().parent
+        if not folder.is_dir():
+            raise UsageError(f"there is no folder {folder} to write to",
+                             hint="Create it, or give another name.")
+        return folder
+
     def _check_output(self, output: Path) -> None:
         command = self.options.command
         if str(output) == "-":
             printing = " Without -o, extract prints a file." if command == "extract" else ""
             raise UsageError(f"the output of {command} cannot be written to standard output",
                              hint=f"Give another name with -o.{printing}")
-        if not output.absolute().parent.is_dir():
-            raise UsageError(f"there is no folder {output.absolute().parent} to write to",
-                             hint="Create it, or give another name with -o.")
+        self._folder_of(output)
         images = [image for image in self.images if image.exists()]
         if not os.path.lexists(output) or not images:
             return  # a missing image is refused when it is opened

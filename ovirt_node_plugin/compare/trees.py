@@ -42,6 +42,13 @@ class Difference:
     kind: str
     details: Tuple[str, ...] = ()
 
+    def text(self, top: str = "/") -> str:
+        """Return a line for people, in which ``top`` is before the path."""
+        path = top + self.path
+        path = path if path.isprintable() else ascii(path)
+        details = f" ({', '.join(self.details)})" if self.details else ""
+        return f"{path} was {self.kind}{details}"
+
 
 def differences(old: Path, new: Path, *, content_limit_bytes: Optional[int],
                 times: bool = False, trusted: Container[str] = (),

@@ -24,10 +24,11 @@ from ..system.run import Runner, StrPath
 from . import dnf_missing
 from .image import Image
 from .mounts import mounted
-from .writable import writable
+from .writable import Unchanged, writable
 
 # This machine's configuration: one in the image could name programs to run.
 _CONFIG = "/etc/dnf/dnf.conf"
+_TRIAL = "trial"  # the folder for the changes of a trial root
 T = TypeVar("T")
 
 
@@ -108,13 +109,18 @@ def trial_root(image: Image, work: Path, *, run: Runner) -> Iterator[Path]:
 
     ``work`` is a folder for it. Raises Refused for a root with links that lead outside.
     """
-    changes, at = work / "trial", work / "tried" / image.name
+    changes, at = work / _TRIAL, work / "tried" / image.name
     for folder in (changes, at):
         folder.mkdir(parents=True)
     with writable(image.root, changes, at, copied=image.needs_copy, options=["nodev"],
                   run=run) as root, for_dnf(root, work / "cache", run=run):
         yield root
     run(["rm", "--recursive", "--force", "--one-file-system", "--", changes])
+
+
+def unchanged(work: Path) -> Unchanged:
+    """Return the paths that are unchanged in the ``trial_root`` with the folder ``work``."""
+    return Unchanged(work / _TRIAL)
 
 
 @contextlib.contextmanager

@@ -16,6 +16,8 @@ from ..system.run import Runner, StrPath
 
 _BUSY_S, _PAUSE_S = 30, 0.1
 _ESCAPED = r"\\\g<0>"
+UPPER = "upper"
+"""The folder with the changes, in the work folder of an overlay."""
 
 
 @contextlib.contextmanager
@@ -100,7 +102,7 @@ def overlaid(lower: Path, work: Path, at: Path, *, options: Sequence[str] = (),
     With a work folder of an earlier overlay, the earlier changes are there again. A hard link
     of the lower tree remains one when it is changed (the kernel's overlayfs.rst, "index").
     """
-    upper, scratch = work / "upper", work / "work"
+    upper, scratch = work / UPPER, work / "work"
     if not upper.exists():
         upper.mkdir()
         _copy_attributes(lower, upper)

@@ -12,13 +12,14 @@ import contextlib
 import errno
 import os
 import stat
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterator, Sequence
 
 from ..errors import RolledBack
 from ..system.entries import read_xattrs
 from ..system.run import Polled, Runner, StrPath, explained
-from .mounts import mounted, overlaid
+from .mounts import UPPER, mounted, overlaid
 from .workspace import DISK_HINT
 
 _ATTRIBUTES = "trusted.overlay."
@@ -56,6 +57,20 @@ def writable(tree: Path, work: Path, at: Path, *, copied: bool, options: Sequenc
         if options:
             run(["mount", "--options", ",".join(["remount", "bind", *options]), "--", root])
         yield root
+
+
+@dataclass(frozen=True)
+class Unchanged:
+    """The paths of which a writable view with the work folder ``work`` has no change.
+
+    Of a copy that is not known: it has none.
+    """
+
+    work: Path
+
+    def __contains__(self, path: object) -> bool:
+        upper = self.work / UPPER
+        return upper.exists() and not os.path.lexists(upper / str(path))
 
 
 def copy_tree(tree: Path, to: Path, *, run: Runner, polled: Polled = None) -> None:

@@ -223,10 +223,10 @@ def root_problems(expected: Expected, new: Image, progress: Progress) -> Iterato
             if not (change is not None and change.kind == difference.kind
                     and not _only_lost_attributes(difference)
                     or path in claimed or _is_state(path, new.root)):
-                yield _text(difference)
+                yield difference.text()
             elif labelled is not None and path not in labelled and (
                     _label_change(difference) != _label_change(change)):
-                yield _text(difference)
+                yield difference.text()
     yield from (f"/{path} lacks the change that the merge made"
                 for path in sorted(missing - claimed))
 
@@ -281,7 +281,7 @@ def _around(old: Image, new: Image) -> Iterator[str]:
     if old.layout.filesystem is not None:
         for difference in differences(old.outer, new.outer, content_limit_bytes=0):
             if difference.path != old.layout.inner:
-                yield _text(difference)
+                yield difference.text()
 
 
 def _iso(expected: Expected, old: Iso, output: Path, new: Iso, work: Path, run: Runner,
@@ -309,7 +309,7 @@ def _iso(expected: Expected, old: Iso, output: Path, new: Iso, work: Path, run: 
     sizes = sum(file.size_bytes for file in old.files if file.path not in ignored)
     with progress.step("compare-iso", "Comparing the ISO's files",
                        total=lambda: sizes) as advance:
-        yield from (f"on the ISO, {_text(difference, top='')}" for difference in iso_differences(
+        yield from (f"on the ISO, {difference.text(top='')}" for difference in iso_differences(
             (source, old), (output, new), ignored=ignored, advance=advance))
     corrected = iso_checksums.corrected_lists((source, old), (output, new), changes)
     spans = new.spans
@@ -324,10 +324,3 @@ def _iso(expected: Expected, old: Iso, output: Path, new: Iso, work: Path, run: 
         with progress.step("checksum", "Checking the ISO's checksum",
                            total=lambda: output.stat().st_size) as advance:
             checksum.check(output, run=run, polled=transferred(advance, READ))
-
-
-def _text(difference: Difference, top: str = "/") -> str:
-    path = top + difference.path
-    path = path if path.isprintable() else ascii(path)
-    details = f" ({', '.join(difference.details)})" if difference.details else ""
-    return f"{path} was {difference.kind}{details}"
