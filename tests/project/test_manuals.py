@@ -20,7 +20,7 @@ from ovirt_node_plugin.plugin.library import FOLDERS
 from ovirt_node_plugin.plugin.vdsm_points import HOOK_POINTS
 from ovirt_node_plugin.registry import xml
 from ovirt_node_plugin.settings.config_files import folders
-from ovirt_node_plugin.system import limits
+from ovirt_node_plugin.system import limits, signatures
 from ovirt_node_plugin.system.run import run
 from ovirt_node_plugin.undo import covered
 from tests import support
@@ -54,8 +54,8 @@ def test_exit_statuses_are_those_of_the_code() -> None:
 
 
 def test_kinds_of_errors_are_those_of_the_code() -> None:
-    known = {name for name, value in vars(errors).items() if isinstance(value, type)
-             and issubclass(value, errors.NodePluginError)}
+    known = {name for module in (errors, signatures) for name, value in vars(module).items()
+             if isinstance(value, type) and issubclass(value, errors.NodePluginError)}
     text = manpages.prose(manpages.section(COMMAND, "JSON"))
     kinds = re.findall(r"\b[A-Z]\w*[a-z][A-Z]\w*|Refused|Drifted|Locked|Interrupted", text)
     assert set(kinds) == known
