@@ -13,8 +13,10 @@ from typing import Callable, Collection, Iterator, List, Optional, Sequence, Tup
 
 from ..errors import NodePluginError, UsageError
 from ..images.dnf_program import Dnf, DnfFailed
-from ..images.image import ISO, Image, image_kind, opened
+from ..images.image import FOLDER, ISO, SQUASHFS, Image, image_kind, opened
 from ..plugin import bundle as bundles
+from ..plugin.archive import SUFFIXES
+from ..plugin.descriptor import DESCRIPTOR_NAME
 from ..policy.given_parameters import absolute_options, read_options
 from ..policy.key_trust import NO_TRUST, KeyTrust
 from ..system.json_answer import ErrorAnswer
@@ -38,6 +40,7 @@ from .trial_results import (
 from .trial_steps import Installable, PlannedStep, opened_trial, planned
 
 _NO_SIGNATURES = "The signatures of packages were not checked: --nogpgcheck."
+_NO_BUNDLES = (FOLDER, ISO, SQUASHFS)  # an RPM has a message of its own, as a bundle
 _READ, _OPEN = "read", "open"  # steps that appear only if they fail
 
 
@@ -108,11 +111,7 @@ def tried(order: TrialOrder, folders: Sequence[Path], tools: Tools) -> Matrix:
     its result. Raises UsageError for a path that does not exist, and for what belongs to no
     plugin; BadBundle for an older version or another plugin that cannot be read.
     """
-    for image in order.images:
-        if not image.exists():
-            raise UsageError(f"--on: there is no image {image}",
-                             hint="Give an ISO, a squashfs image, an update RPM, or the folder of"
-                                  " an unpacked root.")
+    _check_images(order.plugins, order.images)
     options, run = _InstallOptions(order), tools.run
     candidates = [_candidate(path, options, run) for path in order.plugins]
     older = [_installable(path, options, run, only_declared=True) for path in order.older]
@@ -213,6 +212,22 @@ class _Harness:
         else:
             answer = ErrorAnswer.of(NodePluginError(str(exc)))
         return TrialStep(name, FAILED, error=self.tools.reworded(answer, image), seconds=seconds)
+
+
+def _check_images(plugins: Sequence[Path], images: Sequence[Path]) -> None:
+    """Raise UsageError for an image that does not exist, and for images and bundles mixed up."""
+    for plugin in plugins:
+        if not os.path.lexists(plugin / DESCRIPTOR_NAME) and image_kind(plugin) in _NO_BUNDLES:
+            raise UsageError(f"{plugin} is an image and not a bundle",
+                             hint="Name all images after --on.")
+    for image in images:
+        if not image.exists():
+            raise UsageError(f"--on: there is no image {image}",
+                             hint="Give an ISO, a squashfs image, an update RPM, or the folder of"
+                                  " an unpacked root.")
+        if image.name.endswith(tuple(SUFFIXES)) or os.path.lexists(image / DESCRIPTOR_NAME):
+            raise UsageError(f"--on: {image} is a bundle and not an image",
+                             hint="Name all plugins before --on.")
 
 
 def _candidate(path: Path, options: _InstallOptions, run: Runner) -> _Candidate:

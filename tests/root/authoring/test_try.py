@@ -163,6 +163,8 @@ def test_a_bundle_that_cannot_be_read_does_not_end_the_others(unfitting: Answer)
 @pytest.mark.parametrize(("words", "text"), [
     (("missing", "--on", "node"), "missing cannot be opened"),
     (("other-1.0", "--on", "missing"), "--on: there is no image"),
+    (("other-1.0", "--on", "node", "agent-1.0"), "is a bundle and not an image"),
+    (("other-1.0", "node", "--on", "node"), "is an image and not a bundle"),
     (("other-1.0", "--on", "node", "--from", "agent-1.0"), "agent, which is not tried"),
     (("other-1.0", "--on", "node", "--set", "agent.x=1"), "agent, which is not tried"),
     (("other-1.0", "--on", "node", "--junit", "missing/x.xml"), "there is no folder"),
