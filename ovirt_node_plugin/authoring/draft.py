@@ -49,6 +49,11 @@ class DescriptorDraft:
     todo: Tuple[str, ...]
 
     @property
+    def repo_ids(self) -> Tuple[str, ...]:
+        """The ids of the repositories in the bundle's .repo file."""
+        return tuple(self.findings.repos.options) or (self.repo_id,)
+
+    @property
     def settings(self) -> Tuple[Suggestion, ...]:
         """The settings in the order in which the descriptor has them."""
         return tuple(sorted(self.findings.settings, key=lambda each: (
@@ -123,7 +128,8 @@ def _lines(plan: DescriptorDraft) -> Iterator[str]:
             yield from _disabled(element_text(tag, (), text="GPL-2.0-or-later"), "  ")
     yield from _requires(plan)
     yield from _comment("The ids of the repositories in the .repo files beside this file.")
-    yield f"  <repos>{element_text('repo', [('id', plan.repo_id)])}</repos>"
+    repos = "".join(element_text("repo", [("id", each)]) for each in plan.repo_ids)
+    yield f"  <repos>{repos}</repos>"
     yield from _comment("Dependencies of these packages are installed with them.")
     yield "  <packages>"
     for name in plan.installs:

@@ -6,7 +6,18 @@ import posixpath
 import re
 from collections import Counter
 from dataclasses import dataclass, replace
-from typing import Callable, Dict, FrozenSet, Iterator, List, Mapping, Sequence, Set, Tuple
+from typing import (
+    Callable,
+    Dict,
+    FrozenSet,
+    Iterator,
+    List,
+    Mapping,
+    Optional,
+    Sequence,
+    Set,
+    Tuple,
+)
 
 from ..packages.described import DescribedPackage
 from ..packages.headers import PackedFile
@@ -17,9 +28,17 @@ from ..settings.firewall import firewall_files
 from ..settings.modules.module_index import module_name
 from ..system import read_paths
 from ..system.limits import SOURCE_FILE_BYTES, SOURCE_FILES, SOURCE_FILES_BYTES, SUGGESTIONS
-from . import file_contents, needed_accounts, scriptlet_words
+from . import (
+    file_contents,
+    needed_accounts,
+    policy_modules,
+    scriptlet_words,
+    vendor_files,
+    vendor_repos,
+)
 from .file_roles import FileMeaning, meaning, merged
 from .suggestions import Outside, Suggestion, distinct, setting
+from .vendor_repos import NOTHING, VendorRepos
 
 # Elements of firewalld.service(5) that <firewall-service> cannot have.
 _MORE_THAN_PORTS = re.compile(r"<(?:protocol|source-port|module|destination|include|helper)\b")
@@ -42,22 +61,27 @@ class ActiveFile:
 class Findings:
     """What packages show.
 
-    ``copies`` are the files of the bundle that settings need; ``complete`` is whether no
-    suggestion was left out because there are too many.
+    ``copies`` are the files of the bundle that settings need, ``repos`` the repositories and keys
+    that packages have; ``complete`` is whether no suggestion was left out because there are too
+    many.
     """
 
     settings: Tuple[Suggestion, ...] = ()
     active: Tuple[ActiveFile, ...] = ()
     outside: Tuple[Outside, ...] = ()
     copies: Tuple[Tuple[str, bytes], ...] = ()
+    repos: VendorRepos = NOTHING
     complete: bool = True
 
 
 def is_read(path: str) -> bool:
     """Return whether the content of the file at ``path`` is needed to examine its package."""
     found = meaning(path)
-    return found is not None and (found.role.content or found.role.movable
-                                  and bool(_ORDINARY.objection(merged(path))))
+    if vendor_repos.is_wanted(path):
+        return True
+    if found is None:
+        return vendor_files.may_be_one(path)
+    return found.role.content or found.role.movable and bool(_ORDINARY.objection(merged(path)))
 
 
 # No setting and no rule of a site allows them.
@@ -67,8 +91,12 @@ _ORDINARY = PathPolicy([*built_in(kernel_module=False), *_RESERVED])
 _ACTIVE = PathPolicy([PathRule(path, False) for path in read_paths.active()])
 
 
-def examine(packages: Sequence[DescribedPackage]) -> Findings:
-    """Return what all packages of a plugin show together."""
+def examine(packages: Sequence[DescribedPackage],
+            beside: Optional[Mapping[str, bytes]] = None) -> Findings:
+    """Return what all packages of a plugin show together.
+
+    ``beside`` are contents of .repo files and keys that lie beside them, by their paths.
+    """
     files = [(package, file) for package in packages for file in package.header.files]
     modules = any(module_name(merged(file.path)) and file.is_regular for _, file in files)
     policy = PathPolicy([*built_in(kernel_module=modules), *_RESERVED])
@@ -84,6 +112,9 @@ def examine(packages: Sequence[DescribedPackage]) -> Findings:
     left_out = {value for each in settings if each.element == "leave-out"
                 for _, value in each.attributes}
     return Findings(
+        repos=vendor_repos.taken_over({**(beside or {}), **{
+            path: content for package in packages for path, content in package.contents.items()
+            if vendor_repos.is_wanted(path)}}),
         settings=settings, active=tuple(job.active), copies=tuple(job.copies.items()),
         outside=tuple(replace(each, carried=each.path in left_out) for each in job.outside),
         complete=job.complete and len(every) == len(settings))
@@ -124,6 +155,9 @@ class _Examination:
         if found is not None:
             self._suggest(found.role.element, _SETTINGS.get(found.role.element, _placed)(
                 _Found(package, file, found, self.units)))
+        elif file.path in package.contents and file.is_regular:
+            self._suggest("", vendor_files.suggestions(package.name, file.path,
+                                                       package.contents[file.path]))
 
     def examine_folders(self) -> None:
         """Add the folders outside the allowed paths that are not above such a file, each once."""
@@ -178,8 +212,8 @@ class _Examination:
         """Yield the settings with which the bundle works without the file."""
         if found.role.element == "leave-out":
             yield setting("leave-out", {"files": file.path},
-                          f"{file.path} is {found.role.what}: write what it has into the .repo file"
-                          " of the bundle.", sure=True)
+                          f"{file.path} is {found.role.what}: the .repo file of the bundle has"
+                          " what it may have.", sure=True)
         content = package.contents.get(file.path)
         if content is None:
             return
@@ -244,6 +278,9 @@ def _service(one: _Found, *, moved: bool = False) -> Iterator[Suggestion]:
         unit = unit.replace("@.", "@INSTANCE.")
     if moved:
         problem = f"First move {one.path} to /usr/lib/systemd/system."
+    for port, protocol in file_contents.listened_ports(one.content):
+        yield setting("firewall-port", {"port": port, "protocol": protocol},
+                      f"{one.path} listens there. This opens the port to other machines.")
     yield setting("service", {"name": unit, "state": "enabled"},
                   f"{one.path} has a section [Install]. {problem}".strip(), sure=not problem)
 
@@ -288,8 +325,14 @@ def _selinux(one: _Found) -> Iterator[Suggestion]:
     loads = any("semodule" in text or "selinux_modules_install" in text
                 for text in one.package.scripts.values())
     name = one.values["name"]
+    if one.found.role.content:
+        name = policy_modules.module_name(one.content)
+    if not name:
+        yield Suggestion("", reason=f"{one.path} is not a module of the SELinux policy that can be"
+                                    " read: <selinux-module> needs one that semodule_package made.")
+        return
     yield setting("selinux-module", {"source": one.path, "name": name},
-                  f"{one.path}: name is that of the module in it. "
+                  f"{one.path} has the module {name}. "
                   + ("A scriptlet of the package loads modules: take that out first." if loads else
                      "This loads it."), sure=not loads)
 

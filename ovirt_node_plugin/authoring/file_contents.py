@@ -6,6 +6,7 @@ import shlex
 from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 _LINE_CHARACTERS = 4096  # shlex needs time that grows with the square of a line
+_ADDRESS = re.compile(r"(?:(\[[0-9A-Fa-f:.]{2,45}\]|[0-9.]{7,15}):)?([0-9]{1,5})")
 _ACCOUNT_LINES = {"u": "user", "u!": "user", "g": "group"}
 
 
@@ -40,6 +41,16 @@ def accounts(content: bytes) -> Iterator[Tuple[str, Mapping[str, str]]]:
             fields.update(zip(("gecos", "home", "shell"), words[3:6]), group=group)
         yield element, {name: value for name, value in fields.items()
                         if value and value != "-" and "%" not in value}
+
+
+def listened_ports(content: bytes) -> Iterator[Tuple[str, str]]:
+    """Yield port and protocol of each address of a unit, systemd.socket(5), but of local ones."""
+    options = sections(content).get("Socket", {})
+    for option, protocol in (("ListenStream", "tcp"), ("ListenDatagram", "udp")):
+        for value in options.get(option, ()):
+            match = _ADDRESS.fullmatch(value)
+            if match and not (match[1] or "").startswith(("127.", "[::1]")):
+                yield match[2], protocol
 
 
 def _ids(text: str) -> Tuple[str, str]:

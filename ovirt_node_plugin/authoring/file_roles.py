@@ -104,7 +104,9 @@ _TAKING_EFFECT_BY_SETTING = (
     _role("vdsm-hook", "a hook of VDSM",
           rf".+/(?P<name>[^/]+)/(?P<point>{_POINTS})(?:\.(?:py|sh))?", order="50"),
     _role("selinux-module", "a module of the SELinux policy",
-          r"usr/share/selinux/packages/(?:.+/)?(?P<name>[^/]+)\.(?:pp(?:\.bz2)?|cil)"),
+          r"usr/share/selinux/packages/(?:.+/)?(?P<name>[^/]+)\.cil"),
+    _role("selinux-module", "a module of the SELinux policy",
+          r"(?:usr/share|usr/libexec|opt)/.+/(?P<name>[^/]+)\.pp(?:\.bz2)?", content=True),
     _role("ca-certificate", "a certificate that the system is to trust",
           r"(?:etc/pki/ca-trust/source|usr/share/pki/ca-trust-source)/anchors/"
           r"(?P<name>[^/]+\.(?:pem|crt))", movable=True),

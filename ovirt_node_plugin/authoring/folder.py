@@ -8,15 +8,17 @@ import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Sequence, Tuple
+from typing import Dict, List, Sequence, Tuple
 
 from ..errors import UsageError
 from ..packages.described import DescribedPackage, describe
 from ..plugin.descriptor import DESCRIPTOR_NAME, parse_descriptor
 from ..system.limits import EXAMINED_FILE_BYTES, EXAMINED_FILES, EXAMINED_PACKAGES
+from ..system.regular_files import NotRegular, TooLarge, read_regular
 from ..system.run import Runner, explained
+from . import vendor_repos
 from .draft import DescriptorDraft, descriptor_text, draft
-from .examine import Findings, examine, is_read
+from .examine import examine, is_read
 from .readme import readme
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._+-]{0,63}")
@@ -49,10 +51,11 @@ def make(name: str, rpms: Sequence[Path], folder: Path, *, run: Runner) -> NewPl
                          hint="Use a-z, 0-9 and . _ + -, at most 64 characters, the first a letter"
                               " or a digit.")
     _refuse_existing(folder)
+    rpms, beside = _sources(rpms)
     _check_rpms(rpms)
     packages = [describe(path, wanted=is_read, max_files=EXAMINED_FILES,
                          max_bytes=EXAMINED_FILE_BYTES) for path in rpms]
-    plan = draft(name, packages, examine(packages) if packages else Findings())
+    plan = draft(name, packages, examine(packages, beside))
     text = descriptor_text(plan)
     parse_descriptor(text.encode(), origin=DESCRIPTOR_NAME)
     made = NewPlugin(
@@ -70,6 +73,29 @@ def make(name: str, rpms: Sequence[Path], folder: Path, *, run: Runner) -> NewPl
     except FileNotFoundError as exc:
         raise UsageError(f"{exc.filename} is not there") from exc
     return made
+
+
+def _sources(paths: Sequence[Path]) -> Tuple[List[Path], Dict[str, bytes]]:
+    """Return the RPM files of ``paths``, also those in folders, and what else such folders have.
+
+    That are the contents of .repo files and keys by their paths; source packages are left out.
+    """
+    rpms: List[Path] = []
+    beside: Dict[str, bytes] = {}
+    for path in paths:
+        if not path.is_dir():
+            rpms.append(path)
+            continue
+        found = sorted(path.iterdir())
+        rpms += [each for each in found if each.name.endswith(".rpm")
+                 and not each.name.endswith((".src.rpm", ".nosrc.rpm"))]
+        for each in found:
+            if vendor_repos.is_beside(each.name):
+                with contextlib.suppress(NotRegular, TooLarge):
+                    beside[str(each)] = read_regular(each, follow=True)
+        if not rpms:
+            raise UsageError(f"{path} has no RPM file", hint="Give a folder with packages.")
+    return rpms, beside
 
 
 def _refuse_existing(folder: Path) -> None:
@@ -103,7 +129,8 @@ def _write(bundle: Path, made: NewPlugin, text: str, packages: Sequence[Describe
     (bundle / "README.md").write_text(readme(
         made.draft, folder=made.folder.name, packages=made.packages, unsigned=made.unsigned,
         repository=made.repository), encoding="utf-8")
-    for name, content in made.draft.findings.copies:
+    findings = made.draft.findings
+    for name, content in (*findings.copies, *findings.repos.keys.items()):
         (bundle / name).parent.mkdir(parents=True, exist_ok=True)
         (bundle / name).write_bytes(content)
     if not packages:
@@ -119,6 +146,8 @@ def _write(bundle: Path, made: NewPlugin, text: str, packages: Sequence[Describe
 
 
 def _repo_file(plan: DescriptorDraft) -> str:
+    if plan.findings.repos.options:
+        return vendor_repos.text(plan.findings.repos)
     name = plan.fields["name"]
     address = f"https://example.com/{name}/el9"
     return ("# Where you publish repo/, for systems with a network. With repo/ in this folder,\n"

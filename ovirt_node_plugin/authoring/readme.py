@@ -47,6 +47,10 @@ def _edit(plan: DescriptorDraft) -> Sequence[str]:
                      " packages:")
         lines += first_lines([f"  - `{each.path}`: {each.place}" for each in outside],
                              _MOST_LISTED, before="  - ", after=" files")
+    taken = plan.findings.repos
+    if taken.options:
+        return [*lines, f"- Read `{plan.repo_id}.repo`: it has the repositories of the packages"
+                        + (", and notes about what a bundle may not set." if taken.notes else ".")]
     return [*lines, f"- Replace the addresses in `{plan.repo_id}.repo`, or remove that file and"
                     " `<repos>`."]
 

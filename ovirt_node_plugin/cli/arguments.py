@@ -161,7 +161,8 @@ def _new(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", metavar="NAME", help="the plugin's name")
     parser.add_argument("--from", metavar="RPM", dest="rpms", type=Path, nargs="+",
                         action="extend", default=[],
-                        help="make the descriptor from these packages, and copy them to repo/")
+                        help="make the descriptor from these packages, or those in a folder, and"
+                             " copy them to repo/")
     parser.add_argument("--dir", metavar="DIR", dest="folder", type=Path, default=None,
                         help="the folder to make; default: NAME")
     _json(parser)

@@ -1,8 +1,13 @@
 """X.509 certificates in DER: whether a file is one, and whom it names (RFC 5280, X.690)."""
 from __future__ import annotations
 
+import re
 from typing import Iterator, List, Tuple
 
+# The extension basicConstraints of RFC 5280, 4.2.1.9, with cA TRUE; critical or not.
+_AUTHORITY = re.compile(
+    rb"\x06\x03\x55\x1d\x13(?:\x01\x01\xff)?\x04[\x05-\x0f]\x30[\x03-\x0d]\x01\x01\xff",
+    re.DOTALL)
 _INTEGER, _BIT_STRING, _OID, _SEQUENCE, _VERSION = 0x02, 0x03, 0x06, 0x30, 0xA0
 # TBSCertificate of RFC 5280, 4.1, after its version: serial number, algorithm, issuer, validity,
 # subject, key. What follows these is optional.
@@ -25,6 +30,11 @@ def problem(data: bytes) -> str:
     except ValueError:
         return "it is not one certificate in DER"
     return ""
+
+
+def is_authority(data: bytes) -> bool:
+    """Return whether the certificate ``data`` says that its owner may sign others."""
+    return _AUTHORITY.search(data) is not None
 
 
 def subject(data: bytes) -> str:

@@ -20,7 +20,9 @@ from tests.support.adhoc import quick_rpm
 from tests.support.agent_plugins import changes_to_full_node
 from tests.support.dnf_runner import Dnf, environment, succeeded
 from tests.support.full_node import in_root
+from tests.support.policy_module import REAL
 from tests.support.program import Program
+from tests.support.trust_root import ACME
 
 pytestmark = [pytest.mark.root]
 
@@ -160,6 +162,54 @@ def test_accounts_that_nothing_declares_are_suggested(program: Program, tmp_path
                           '<group name="helpers"/>'}
     assert found['<user name="runner"/>'].startswith("The unit a.service runs as user runner; no")
     assert found['<user name="owner"/>'].startswith("Files of x belong to user owner; a scriptlet")
+
+
+def test_contents_of_files_give_names_ports_repositories_and_keys(
+        program: Program, tmp_path: Path) -> None:
+    key = "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\n=\n"
+    rpm = quick_rpm("acme", "1", files={
+        "/usr/share/selinux/packages/acme-policy.pp": REAL, "/opt/acme/none.pp": "no module",
+        "/usr/lib/systemd/system/acme.socket":
+            "[Socket]\nListenStream=5999\n[Install]\nWantedBy=sockets.target\n",
+        "/opt/acme/ca.pem": ACME, "/etc/pki/rpm-gpg/RPM-GPG-KEY-acme": key,
+        "/etc/yum.repos.d/acme.repo": "[acme-el9]\nname=ACME\nbaseurl=https://acme.example/el9\n"
+                                      "sslverify=0\ngpgkey=file:///etc/pki/rpm-gpg/RPM-GPG-KEY-acme"
+                                      "\n[acme-test]\nbaseurl=https://acme.example/test\n"})
+    words = ("acme", "--json", "--dir", tmp_path / "b", "--from", rpm)
+    answer = succeeded(program("new", *words)).json
+    found = {each["text"]: each for each in answer["settings"]}
+    module = '<selinux-module source="/usr/share/selinux/packages/acme-policy.pp" name="real"/>'
+    assert found[module]["sure"]
+    assert not found['<firewall-port port="5999" protocol="tcp"/>']["sure"]
+    assert "CN=" in found['<ca-certificate name="ca.pem" source="/opt/acme/ca.pem"/>']["reason"]
+    assert "/opt/acme/none.pp is not a module" in " ".join(each["reason"] for each in
+                                                          answer["settings"])
+    bundle = read_bundle(tmp_path / "b", source="b")
+    assert bundle.descriptor.repo_ids == ("acme-el9", "acme-test")
+    text = (tmp_path / "b/acme.repo").read_text()
+    assert "baseurl=https://acme.example/el9\n" in text and "\nsslverify" not in text
+    assert [path.read_text() for path in bundle.keys] == [key]
+    assert "example.com" not in (tmp_path / "b/README.md").read_text().partition("## 2")[0]
+
+
+def test_a_folder_of_packages_is_taken_with_its_repositories_and_keys(
+        program: Program, tmp_path: Path) -> None:
+    place = tmp_path / "vendor"
+    place.mkdir()
+    words = ("acme", "--dir", tmp_path / "b", "--from", place)
+    answer = program("new", *words)
+    assert answer.status == 2 and "vendor has no RPM file" in answer.err
+    for name in ("acme", "other"):
+        rpm = quick_rpm(name, "1", files={f"/opt/{name}/x": "x"})
+        (place / rpm.name).write_bytes(rpm.read_bytes())
+    (place / "acme-1.src.rpm").write_text("not looked at")
+    (place / "acme.repo").write_text("[acme-el9]\nbaseurl=https://acme.example/el9\n")
+    (place / "RPM-GPG-KEY-acme").write_text("-----BEGIN PGP PUBLIC KEY BLOCK-----\n\n=\n")
+    succeeded(program("new", *words))
+    bundle = read_bundle(tmp_path / "b", source="b")
+    assert [each.name for each in bundle.descriptor.installs] == ["acme", "other"]
+    assert bundle.descriptor.repo_ids == ("acme-el9",)
+    assert [path.name for path in bundle.keys] == ["RPM-GPG-KEY-acme"]
 
 
 def test_headers_cannot_break_the_descriptor_and_the_terminal(

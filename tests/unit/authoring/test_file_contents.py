@@ -46,3 +46,11 @@ def test_parameters_modules_and_drivers_are_read() -> None:
         b'add_drivers+=" a b "\nforce_drivers+=\'c\'\nadd_dracutmodules+=" d "\nx="no"\n')) == [
             ("initramfs-driver", "a"), ("initramfs-driver", "b"), ("initramfs-driver", "c"),
             ("dracut-module", "d")]
+
+
+def test_the_ports_of_a_socket_are_those_of_addresses_that_others_reach() -> None:
+    text = (b"[Socket]\nListenStream=5999\nListenStream=127.0.0.1:1\nListenStream=/run/x\n"
+            b"ListenDatagram=[::]:514\nListenStream=[::1]:2\nListenStream=0.0.0.0:80\n")
+    assert list(file_contents.listened_ports(text)) == [
+        ("5999", "tcp"), ("80", "tcp"), ("514", "udp")]
+    assert list(file_contents.listened_ports(b"[Service]\nListenStream=1\n")) == []
