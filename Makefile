@@ -120,8 +120,8 @@ files:
 	$(INSTALL) -m 0644 etc/$(NAME)/core.d/*.conf $(DESTDIR)$(SYSCONFDIR)/$(NAME)/core.d/
 	$(INSTALL) -D -m 0755 bin/$(NAME) $(DESTDIR)$(BINDIR)/$(NAME)
 	$(INSTALL) -d -m 0755 $(DESTDIR)$(DATADIR)/xml/$(NAME)
-	$(INSTALL) -m 0644 ovirt_node_plugin/schema/node-plugin.rng \
-	    ovirt_node_plugin/schema/catalog.xml $(DESTDIR)$(DATADIR)/xml/$(NAME)/
+	$(INSTALL) -m 0644 ovirt_node_plugin/schema/node-plugin.rn[cg] \
+	    ovirt_node_plugin/schema/*.xml $(DESTDIR)$(DATADIR)/xml/$(NAME)/
 	$(INSTALL) -m 0644 man/*.5 $(DESTDIR)$(MANDIR)/man5/
 	$(INSTALL) -m 0644 man/*.8 $(DESTDIR)$(MANDIR)/man8/
 	$(INSTALL) -D -m 0755 vdsm-hooks/after_get_caps/50_node_plugins \

@@ -16,6 +16,7 @@ from ovirt_node_plugin.authoring.draft import descriptor_text, draft
 from ovirt_node_plugin.authoring.examine import Findings
 from ovirt_node_plugin.plugin.descriptor import SCHEMA_ADDRESS, SCHEMA_LINE, parse_descriptor
 from tests.support import manpages
+from tests.support.compact_schema import COMPACT, compact_text
 from tests.support.dnf_runner import TOP
 from tests.support.sample_bundle import DESCRIPTOR
 
@@ -39,7 +40,7 @@ def test_the_address_is_a_file_of_the_projects_repository() -> None:
 
 def test_page_and_manual_have_the_address_and_the_line() -> None:
     assert f"| public | `{SCHEMA_ADDRESS}` |" in PAGE
-    assert f"{SCHEMA_LINE}\n" in blocks("xml")
+    assert blocks("xml") == [f"{SCHEMA_LINE}\n"]
     (shown,) = [example.text for example in manpages.examples("node-plugin.xml.5")
                 if "xml-model" in example.text]
     assert shown.split() == SCHEMA_LINE.split()
@@ -105,7 +106,12 @@ def test_settings_of_the_page_are_json_and_name_installed_files(block: str) -> N
     assert (SCHEMAS / file).is_file()
 
 
-def test_the_rules_for_emacs_name_the_root_element() -> None:
-    (rules,) = [block for block in blocks("xml") if "locatingRules" in block]
-    (rule,) = ElementTree.fromstring(rules.encode())
-    assert rule.attrib == {"localName": "node-plugin", "uri": "node-plugin.rnc"}
+def test_the_compact_schema_is_made_from_the_schema() -> None:
+    """``python -m tests.support.compact_schema`` makes it again."""
+    assert COMPACT.read_text(encoding="utf-8") == compact_text()
+
+
+def test_the_rules_for_emacs_name_the_root_element_and_the_compact_schema() -> None:
+    (rule,) = ElementTree.parse(SCHEMAS / "schemas.xml").getroot()
+    assert rule.attrib == {"localName": "node-plugin", "uri": COMPACT.name}
+    assert "/usr/share/xml/ovirt-node-plugin/schemas.xml" in blocks("elisp")[0]

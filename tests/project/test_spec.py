@@ -392,8 +392,8 @@ def test_the_installed_program_starts(root: Path) -> None:
     assert re.fullmatch(r"ovirt-node-plugin [\d.]+\n", said)
 
 
-def test_the_schema_for_editors_is_installed_with_its_catalog(root: Path) -> None:
-    for name in ("node-plugin.rng", "catalog.xml"):
+def test_the_schema_for_editors_is_installed_with_what_leads_to_it(root: Path) -> None:
+    for name in ("node-plugin.rng", "node-plugin.rnc", "catalog.xml", "schemas.xml"):
         assert (root / "usr/share/xml/ovirt-node-plugin" / name).read_bytes() == (
             TOP / "ovirt_node_plugin/schema" / name).read_bytes()
 
