@@ -304,7 +304,7 @@ _ovirt_node_plugin_program() {
         try)      options+=(--on --from --with --junit --trust-keys --trust-key --allow-replace
                             --set --nogpgcheck --repo --repofrompath --repo-file --releasever
                             --enablerepo --setopt --image --json) ;;
-        lint)     options=(--against --older --sarif --strict --json --help) ;;
+        lint)     options=(--against --save-base --older --sarif --strict --json --help) ;;
         esac
         _ovirt_node_plugin_offer "${options[@]}"
     else

@@ -2,9 +2,10 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
+import tempfile
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Iterator, List, Mapping, Optional, Set, Tuple
+from typing import Iterable, Iterator, List, Mapping, Optional, Set, Tuple
 
 from ..errors import BadBundle, Reasons
 from ..plugin.bundle import Bundle, examine, unpacked
@@ -15,6 +16,7 @@ from ..system.run import Runner
 from .findings import LintFinding, found, of_errors, relative
 
 _FORM = "descriptor/form"
+_REPO = "repo/"
 
 
 @dataclass(frozen=True)
@@ -22,19 +24,27 @@ class Examined:
     """The bundle in the folder ``directory``, and the findings about it.
 
     ``bundle`` is None if its descriptor is not valid, ``directory`` if a tar was not unpacked.
+    For a repository, ``directory`` is a temporary folder with its descriptor.
     """
 
     directory: Optional[Path]
     bundle: Optional[Bundle]
     findings: Tuple[LintFinding, ...]
+    is_repository: bool = False
 
 
 @contextlib.contextmanager
 def opened(path: Path, *, run: Runner) -> Iterator[Examined]:
     """Yield the bundle at ``path``, with every defect for which ``dnf node-plugin`` refuses it.
 
+    A repository whose metadata have a descriptor is one, too.
+
     Raises UsageError if the path does not exist.
     """
+    if not (path / DESCRIPTOR_NAME).exists() and (path / "repodata/repomd.xml").is_file():
+        with tempfile.TemporaryDirectory(prefix="node-plugin-") as work:
+            yield _of_repository(path.absolute(), Path(work), run)
+        return
     with contextlib.ExitStack() as stack:
         try:
             directory = stack.enter_context(unpacked(path, run=run))
@@ -42,6 +52,26 @@ def opened(path: Path, *, run: Runner) -> Iterator[Examined]:
             yield Examined(None, None, tuple(of_errors([exc], path.absolute())))
             return
         yield _examined(directory, source=str(path))
+
+
+def _of_repository(repository: Path, work: Path, run: Runner) -> Examined:
+    from .repositories import write_bundle  # it imports dnf
+
+    try:
+        write_bundle(repository, work, run=run)
+    except BadBundle as exc:
+        return Examined(None, None, tuple(of_errors([exc], repository)), True)
+    result = _examined(work, source=str(repository))
+    bundle = replace(result.bundle, repository=repository) if result.bundle is not None else None
+    # the .repo files of a repository are where they are installed
+    return Examined(work, bundle, tuple(finding for finding in result.findings
+                                        if finding.code != "repo-file/ids"), True)
+
+
+def relative_to_repository(findings: Iterable[LintFinding]) -> List[LintFinding]:
+    """Return the findings about a repository with paths relative to it, not to a bundle."""
+    return [replace(finding, file=finding.file[len(_REPO):])
+            if finding.file.startswith(_REPO) else finding for finding in findings]
 
 
 def _examined(directory: Path, *, source: str) -> Examined:

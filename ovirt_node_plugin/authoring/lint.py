@@ -4,20 +4,17 @@ from __future__ import annotations
 import contextlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, List, Optional, Sequence, Tuple
+from typing import List, Optional, Sequence, Tuple
 
 from ..errors import Status, UsageError
 from ..plugin.bundle import Bundle, opened
 from ..plugin.descriptor import DESCRIPTOR_NAME
 from ..system.regular_files import read_regular
-from ..system.rpm_database import find_rpmdb
 from ..system.run import Runner
-from . import bundle_checks, silences
+from . import bases, bundle_checks, silences
+from .bases import Base
 from .codes import Severity
 from .findings import LintFinding, ordered
-
-if TYPE_CHECKING:
-    from .package_checks import Against
 
 
 @dataclass(frozen=True)
@@ -43,61 +40,62 @@ class Report:
 
 def lint(path: Path, *, run: Runner, against: Sequence[Path] = (),
          older: Optional[Path] = None) -> Report:
-    """Return the findings about the bundle at ``path``, a folder or a tar.
+    """Return the findings about the plugin at ``path``: a folder, a tar or a repository.
 
-    ``against`` are roots and repositories: the base that the plugin is for. ``older`` is a bundle
-    that it is to replace.
+    ``against`` are what ``bases.opened`` takes: the base that the plugin is for. ``older`` is a
+    bundle that it is to replace.
 
-    Raises UsageError if a path does not exist or is something else, BadBundle for an older bundle
-    that is not valid.
+    Raises UsageError if a path does not exist or is something else, BadImage for an image that
+    cannot be read, BadBundle for an older bundle that is not valid.
     """
+    with bases.opened(against, run=run) as base:
+        return lint_on(path, base, run=run, older=older)
+
+
+def lint_all(paths: Sequence[Path], base: Base, *, run: Runner,
+             older: Optional[Path] = None) -> List[Report]:
+    """Return a report on each plugin at ``paths``, and in those that are folders of several.
+
+    Raises as ``lint``, and UsageError for an older bundle of one of several.
+    """
+    from .repositories import bundles_at  # it imports dnf
+
+    found = [bundle for path in paths for bundle in bundles_at(path)]
+    if older is not None and len(found) > 1:
+        raise UsageError("--older: there are several plugins", hint="Name the one that it is of.")
+    return [lint_on(path, base, run=run, older=older) for path in found]
+
+
+def lint_on(path: Path, base: Base, *, run: Runner, older: Optional[Path] = None) -> Report:
+    """Return the findings about the plugin at ``path``. Raises as ``lint``."""
     with contextlib.ExitStack() as stack:
         before = stack.enter_context(opened(older, run=run)) if older is not None else None
         result = stack.enter_context(bundle_checks.opened(path, run=run))
         findings = list(result.findings)
         if result.bundle is not None:
-            findings += _contents(result.bundle, before, against, run)
+            findings += _contents(result.bundle, before, base, run)
         if result.directory is not None:
             findings = _silenced(findings, result.directory,
                                  well_formed=bundle_checks.is_well_formed(result))
+    if result.is_repository:
+        findings = bundle_checks.relative_to_repository(findings)
     descriptor = result.bundle.descriptor if result.bundle is not None else None
     return Report(path, descriptor.name if descriptor else "",
                   descriptor.version if descriptor else "", tuple(ordered(findings)))
 
 
-def _contents(bundle: Bundle, older: Optional[Bundle], against: Sequence[Path],
+def _contents(bundle: Bundle, older: Optional[Bundle], base: Base,
               run: Runner) -> List[LintFinding]:
     """Return the findings about packages and settings of a bundle that is valid as such."""
     from . import older_checks, package_checks, settings_checks  # these import dnf
 
-    base = _base(against)
     packages = package_checks.checked(bundle, base)
     findings = list(packages.findings)
-    with package_checks.root_of(base) as target:
-        findings += settings_checks.checked(bundle, packages, target.root, run=run)
+    findings += settings_checks.checked(bundle, packages, base, run=run)
     if older is not None:
-        before = package_checks.checked(older, package_checks.Against())
+        before = package_checks.checked(older, Base(base.empty))
         findings += older_checks.checked(bundle, packages.changes, older, before.changes)
     return findings
-
-
-def _base(against: Sequence[Path]) -> Against:
-    """Return the base that the paths are. Raises UsageError for one that is no base."""
-    from .package_checks import Against
-
-    repos: List[Path] = []
-    root: Optional[Path] = None
-    for path in against:
-        if (path / "repodata/repomd.xml").is_file():
-            repos.append(path)
-        elif path.is_dir() and find_rpmdb(path.resolve()) is not None and root is None:
-            root = path
-        else:
-            raise UsageError(
-                f"--against: {path} is neither the folder of a repository nor that of a root"
-                if root is None else "--against: only one root can be given",
-                hint="Give a folder with repodata/, or one in which an image is unpacked.")
-    return Against(tuple(repos), root)
 
 
 def _silenced(findings: Sequence[LintFinding], directory: Path, *,

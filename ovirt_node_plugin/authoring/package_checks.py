@@ -1,9 +1,6 @@
 """What is wrong with the packages of a bundle: missing ones, dependencies, files, signatures."""
 from __future__ import annotations
 
-import contextlib
-import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Collection, Dict, Iterator, List, Mapping, Optional, Sequence, Set, Tuple
@@ -22,30 +19,16 @@ from ..policy import other_places
 from ..settings.placed import leave_out
 from ..system.limits import PROBLEMS
 from ..system.openpgp import read_keys
-from ..system.path_sets import MERGED
 from ..system.regular_files import read_regular
 from ..system.words import first_names
 from ..target import Target, identify
+from .bases import Base
 from .bundle_checks import settings_of
 from .findings import LintFinding, found, of_errors
 
 _REPO = "repo"
 _MOST_NAMED = 10
 _RULES = Path("/etc/ovirt-node-plugin/paths.d")
-_RELEASE = 'VARIANT_ID="ovirt-node"\n'
-
-
-@dataclass(frozen=True)
-class Against:
-    """The base that a plugin is for: folders of ``repos``, and a ``root`` or None."""
-
-    repos: Tuple[Path, ...] = ()
-    root: Optional[Path] = None
-
-    @property
-    def is_known(self) -> bool:
-        """Whether there is a base."""
-        return bool(self.repos) or self.root is not None
 
 
 @dataclass(frozen=True)
@@ -60,7 +43,7 @@ class Packages:
     complete: bool
 
 
-def checked(bundle: Bundle, against: Against) -> Packages:
+def checked(bundle: Bundle, base: Base) -> Packages:
     """Return the packages of a bundle, with the findings about them."""
     descriptor = bundle.descriptor
     if bundle.repository is None:
@@ -71,10 +54,10 @@ def checked(bundle: Bundle, against: Against) -> Packages:
     files: Dict[str, str] = {}
     reasons = Reasons()
     with reasons.collected(), alone.opened(descriptor.name, bundle.repository,
-                                           repos=against.repos, root=against.root) as offered:
+                                           repos=base.repos, root=base.packages) as offered:
         findings += _missing(offered, descriptor)
         needed = offered.needed(descriptor.installs, descriptor.excludes)
-        findings += _dependencies(offered, needed, descriptor, against, bool(findings))
+        findings += _dependencies(offered, needed, descriptor, base, bool(findings))
         packed = offered.packed(needed)
         findings += _files(offered, {package.location for package in packed})
         findings += [finding for package in packed for finding in _package(package)]
@@ -83,8 +66,7 @@ def checked(bundle: Bundle, against: Against) -> Packages:
         complete = len(changes) == len(packed) and not any(
             finding.code in ("packages/missing", "packages/unmet") for finding in findings)
     findings += _keys(bundle, changes, files)
-    with root_of(against) as target:
-        findings += _paths(descriptor, changes, target, files)
+    findings += _paths(descriptor, changes, identify(base.place), files)
     return Packages(changes, (*of_errors(reasons.errors, bundle.repository,
                                          file=f"{_REPO}/repodata"), *findings), complete)
 
@@ -114,10 +96,10 @@ def _places(descriptor: Descriptor, parent: str, tag: str) -> Dict[str, Tuple[in
 
 
 def _dependencies(offered: alone.BundlePackages, needed: Sequence[DnfPackage],
-                  descriptor: Descriptor, against: Against, failed: bool) -> Iterator[LintFinding]:
+                  descriptor: Descriptor, base: Base, failed: bool) -> Iterator[LintFinding]:
     locations = {str(package): package.location for package in needed}
     unmet = offered.unmet(needed)
-    if not against.is_known:
+    if not base.is_known:
         names = sorted({need for needs in unmet.values() for need in needs})
         if names:
             yield found("packages/unchecked", "what repo/ does not provide was not looked for: "
@@ -127,8 +109,14 @@ def _dependencies(offered: alone.BundlePackages, needed: Sequence[DnfPackage],
         yield found("packages/unmet", f"{nevra} requires {first_names(needs, _MOST_NAMED)}, which"
                     " neither repo/ nor the base provides", file=f"{_REPO}/{locations[nevra]}")
     yield from _needs(offered, descriptor)
+    target = identify(base.packages) if base.packages is not None else None
     if not unmet and not failed:
-        yield from _solved(offered, descriptor, against)
+        yield from _solved(offered, descriptor, target)
+    if target is not None:
+        reasons = Reasons()
+        with reasons.collected():
+            requirements.check_node(descriptor, target)
+        yield from of_errors(reasons.errors, target.root, file=DESCRIPTOR_NAME)
 
 
 def _needs(offered: alone.BundlePackages, descriptor: Descriptor) -> Iterator[LintFinding]:
@@ -146,21 +134,14 @@ def _needs(offered: alone.BundlePackages, descriptor: Descriptor) -> Iterator[Li
 
 
 def _solved(offered: alone.BundlePackages, descriptor: Descriptor,
-            against: Against) -> Iterator[LintFinding]:
+            target: Optional[Target]) -> Iterator[LintFinding]:
     """Yield what the solver says, and packages of a Node that would have to change."""
     problems, changed = offered.solved(descriptor.installs)
     for problem in problems:
         yield found("packages/unmet", problem, file=_REPO)
-    if against.root is None:
-        return
-    target = identify(against.root.resolve())
-    if target.is_node and changed:
+    if target is not None and target.is_node and changed:
         yield found("packages/core", f"packages of {target.name} would be replaced or removed: "
                     + first_names(changed, _MOST_NAMED), file=_REPO)
-    reasons = Reasons()
-    with reasons.collected():
-        requirements.check_node(descriptor, target)
-    yield from of_errors(reasons.errors, target.root, file=DESCRIPTOR_NAME)
 
 
 def _files(offered: alone.BundlePackages, needed: Collection[str]) -> Iterator[LintFinding]:
@@ -200,23 +181,6 @@ def _keys(bundle: Bundle, changes: Sequence[PackageChange],
                 yield found("packages/key", f"{change.nevra} is signed by the key"
                             f" {change.signer}, which is not in keys/",
                             file=files[change.nevra])
-
-
-@contextlib.contextmanager
-def root_of(against: Against) -> Iterator[Target]:
-    """Yield the root of the base, without one that of an empty Node."""
-    if against.root is not None:
-        yield identify(against.root.resolve())
-        return
-    with tempfile.TemporaryDirectory(prefix="node-plugin-") as work:
-        root = Path(os.path.realpath(work))
-        (root / "usr").mkdir()
-        (root / "etc").mkdir()
-        (root / "etc/os-release").write_text(_RELEASE, encoding="utf-8")
-        for name in MERGED:
-            (root / "usr" / name).mkdir()
-            (root / name).symlink_to(f"usr/{name}")
-        yield identify(root)
 
 
 def _paths(descriptor: Descriptor, changes: Sequence[PackageChange], target: Target,

@@ -3,7 +3,6 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
-from pathlib import Path
 from typing import Dict, Iterator, List, Tuple
 
 from ..errors import Reasons, Refused
@@ -17,6 +16,7 @@ from ..settings.engine.kinds import KINDS
 from ..settings.kit.model import Context, Facts
 from ..system.run import Runner
 from ..system.xml import XmlElement
+from .bases import Base
 from .findings import LintFinding, of_errors
 from .package_checks import Packages
 
@@ -24,14 +24,14 @@ _SOURCE = "settings/source"
 _Place = Tuple[int, int]
 
 
-def checked(bundle: Bundle, packages: Packages, root: Path, *,
+def checked(bundle: Bundle, packages: Packages, base: Base, *,
             run: Runner) -> Iterator[LintFinding]:
     """Yield the findings about the settings of a bundle, each with the place of its element.
 
     ``packages`` are those that it brings; if they are not complete, any of the others could have
-    the source of a setting. ``root`` is a root that is read only.
+    the source of a setting.
     """
-    descriptor = bundle.descriptor
+    descriptor, root = bundle.descriptor, base.place
     modes = {file.path: file.mode for change in packages.changes if change.header is not None
              for file in change.header.files}
     context = Context(root=root, plugin=descriptor.name, files=modes, run=run,

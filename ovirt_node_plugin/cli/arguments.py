@@ -24,7 +24,6 @@ class ProgramOptions(argparse.Namespace):
 
     command: str
     argv: List[str]
-    bundle: Path
     bundles: List[Path]
     on_images: List[Path]
     older_bundles: List[Path]
@@ -68,6 +67,7 @@ class ProgramOptions(argparse.Namespace):
     recompress: str
     remove: List[str]
     sarif: Optional[Path]
+    save_base: bool
     settings: bool
     sha256: str = ""
     sign: str = ""
@@ -230,11 +230,16 @@ def _manifest(parser: argparse.ArgumentParser) -> None:
 
 
 def _lint(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("bundle", metavar="PATH", type=Path,
-                        help="a bundle: a folder with node-plugin.xml, or a tar of one")
-    parser.add_argument("--against", metavar="DIR", type=Path, action="append", default=[],
+    parser.add_argument("bundles", metavar="PATH", nargs="+", type=Path,
+                        help="a bundle: a folder with node-plugin.xml, or a tar of one; a"
+                             " repository with a plugin in its metadata; or a folder of several")
+    parser.add_argument("--against", metavar="BASE", type=Path, action="append", default=[],
                         help="the base that the plugin is for: the folder of a repository or of an"
-                             " unpacked root; may be repeated")
+                             " unpacked root, an image, a saved base or its version, such as"
+                             " 4.5.5; may be repeated")
+    parser.add_argument("--save-base", action="store_true",
+                        help="save the package list of the root or image, to name it by its"
+                             " version later")
     parser.add_argument("--older", metavar="BUNDLE", type=Path,
                         help="an older version, which the plugin is to replace")
     parser.add_argument("--sarif", metavar="FILE", type=Path,

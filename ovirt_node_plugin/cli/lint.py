@@ -3,7 +3,9 @@ from __future__ import annotations
 
 import json
 
-from ..authoring.lint import lint as lint_path
+from ..authoring import bases
+from ..authoring.lint import lint_all
+from ..errors import Status
 from ..report import lint_data, lint_text
 from ..system.entries import write_atomic
 from ..system.json_data import Data
@@ -11,14 +13,17 @@ from .program import Invocation
 
 
 def lint(invocation: Invocation) -> int:
-    """Show everything that is wrong with a plugin."""
+    """Show everything that is wrong with plugins."""
     options = invocation.options
-    report = lint_path(options.bundle, run=invocation.run, against=options.against,
-                       older=options.older)
+    with bases.opened(options.against, run=invocation.run) as base:
+        saved = bases.save(base, bases.own_folder()) if options.save_base else None
+        reports = lint_all(options.bundles, base, run=invocation.run, older=options.older)
     if options.sarif is not None:
-        write_atomic(options.sarif, _text(lint_data.sarif(report)), mode=0o644)
-    invocation.answer(lint_data.lint(report), lint_text.lint(report))
-    return report.status(strict=options.strict)
+        write_atomic(options.sarif, _text(lint_data.sarif(reports)), mode=0o644)
+    invocation.answer(lint_data.lint(reports, saved), lint_text.lint(reports, saved))
+    # the first of these by which all others are
+    order = (Status.BAD_BUNDLE, Status.BROKEN, Status.DONE)
+    return min((report.status(strict=options.strict) for report in reports), key=order.index)
 
 
 def _text(document: Data) -> bytes:

@@ -26,7 +26,7 @@ from .writable import needs_copy
 
 FOLDER, SQUASHFS, ISO, RPM = "folder", "squashfs", "iso", "rpm"
 # The names that oVirt Node, lorax and livecd-tools use: livemedia-creator(1)
-_FILESYSTEM_IMAGES = ("LiveOS/rootfs.img", "LiveOS/ext3fs.img")
+FILESYSTEM_IMAGES: Tuple[str, ...] = ("LiveOS/rootfs.img", "LiveOS/ext3fs.img")
 # The system of the installer, Anaconda, and its updates; never the system that it installs
 _INSTALLER = ("/images/install.img", "/images/product.img", "/images/updates.img")
 _MAGIC = b"hsqs"
@@ -143,7 +143,7 @@ def opened(path: Path, work: Path, *, payload: str = "", run: Runner) -> Iterato
             _require_root(root, path)
             yield Image(Layout(path, FOLDER), root, root)
             return
-        layout = _outer_layout(path, payload, work / "payload", run)
+        layout = outer_layout(path, payload, work / "payload", run)
         with explained(f"the squashfs in {path} cannot be mounted", BadImage, hint=_DAMAGED):
             stack.enter_context(loop_mounted(
                 layout.squashfs_file, outer, kind="squashfs", run=run,
@@ -184,10 +184,11 @@ def image_kind(path: Path) -> str:
         return SQUASHFS if stream.read(len(_MAGIC)) == _MAGIC else ""
 
 
-def _outer_layout(path: Path, payload: str, copy: Path, run: Runner) -> Layout:
+def outer_layout(path: Path, payload: str, copy: Path, run: Runner) -> Layout:
     """Return the part of the layout that can be read without a mount.
 
-    ``copy`` is where a squashfs is copied to that cannot be mounted where it is.
+    ``payload`` is as in ``opened``; ``copy`` is where a squashfs is copied to that cannot be
+    mounted where it is.
     """
     if not path.is_file():
         raise UsageError(f"there is no image {path}",
@@ -290,7 +291,7 @@ def _paths(files: Sequence[IsoFile]) -> str:
 
 def _with_filesystem(layout: Layout, outer: Path, run: Runner) -> Layout:
     """Return the layout with the filesystem image in the mounted squashfs, if there is one."""
-    for inner in (*_FILESYSTEM_IMAGES, *_other_filesystem_images(outer)):
+    for inner in (*FILESYSTEM_IMAGES, *_other_filesystem_images(outer)):
         path = resolve_inside(outer, inner)
         if path.is_file():
             name = path.relative_to(outer).as_posix()

@@ -230,17 +230,25 @@ def _repository(directory: Path, source: str) -> Optional[Path]:
 
 def metadata_files(repository: Path) -> Tuple[Path, ...]:
     """Return the files of metadata that the index of a bundle's ``repository`` names."""
+    return tuple(file for _, file in metadata_by_type(repository))
+
+
+def metadata_by_type(repository: Path) -> Tuple[Tuple[str, Path], ...]:
+    """Return types and files of metadata that the index of a ``repository`` names.
+
+    Raises BadBundle for an index that cannot be read or names a file elsewhere.
+    """
     index = repository / "repodata" / "repomd.xml"
-    return tuple(repository / href for href in _check_index(index, str(index)))
+    return tuple((kind, repository / href) for kind, href in _check_index(index, str(index)))
 
 
-def _check_index(index: Path, origin: str) -> List[str]:
-    """Return the locations in a repomd.xml; refuse one outside of its repository.
+def _check_index(index: Path, origin: str) -> List[Tuple[str, str]]:
+    """Return types and locations in a repomd.xml; refuse one outside of its repository.
 
     Those of SQLite databases, which DNF does not read, are left out.
     """
     document = parse_xml(_small(index), origin=origin, error=BadBundle)
-    locations: List[str] = []
+    locations: List[Tuple[str, str]] = []
     for data in document.root.children:
         for location in data.children:
             href, base = location.get("href"), location.get(_XML_BASE)
@@ -249,7 +257,7 @@ def _check_index(index: Path, origin: str) -> List[str]:
                                 hint=_CREATEREPO, code="repository/metadata",
                                 ).at(str(index), location.line)
             if href and not data.get("type").endswith("_db"):
-                locations.append(href)
+                locations.append((data.get("type"), href))
     return locations
 
 

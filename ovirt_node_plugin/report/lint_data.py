@@ -6,7 +6,8 @@ source code and editors read.
 """
 from __future__ import annotations
 
-from typing import Dict, List
+from pathlib import Path
+from typing import Dict, List, Optional, Sequence
 from urllib.parse import quote
 
 from .. import __version__
@@ -19,8 +20,14 @@ _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 _BASE = "BUNDLE"
 
 
-def lint(report: Report) -> Data:
-    """Return the answer of ``lint``."""
+def lint(reports: Sequence[Report], saved: Optional[Path] = None) -> Data:
+    """Return the answer of ``lint``; ``saved`` is the file of a saved base."""
+    return {"plugins": [plugin(report) for report in reports],
+            "base": str(saved) if saved is not None else ""}
+
+
+def plugin(report: Report) -> Data:
+    """Return the findings about one plugin."""
     return {
         "path": str(report.path), "name": report.name, "version": report.version,
         "errors": report.number(Severity.ERROR), "warnings": report.number(Severity.WARNING),
@@ -34,19 +41,25 @@ def _finding(finding: LintFinding) -> Data:
             "mend": finding.mend, "silenced": finding.silenced}
 
 
-def sarif(report: Report) -> Data:
-    """Return a log of SARIF with one run; paths are relative to the bundle."""
+def sarif(reports: Sequence[Report]) -> Data:
+    """Return a log of SARIF with a run for each plugin; paths are relative to its bundle."""
+    return {"$schema": _SCHEMA, "version": "2.1.0", "runs": list(map(_run, reports))}
+
+
+def _run(report: Report) -> Data:
     codes = sorted({finding.code for finding in report.findings})
     rules: List[Data] = [
         {"id": code, "shortDescription": {"text": CODES[code].text},
          "help": {"text": CODES[code].mend},
          "defaultConfiguration": {"level": CODES[code].severity.text}} for code in codes]
-    return {"$schema": _SCHEMA, "version": "2.1.0", "runs": [{
+    return {
         "tool": {"driver": {"name": "ovirt-node-plugin", "version": __version__,
                             "rules": rules}},
         "columnKind": "unicodeCodePoints",
+        "automationDetails": {"id": f"lint/{quote(report.name or report.path.name)}"},
+        "originalUriBaseIds": {_BASE: {"description": {"text": "The bundle."}}},
         "results": [_result(finding, codes.index(finding.code))
-                    for finding in report.findings]}]}
+                    for finding in report.findings]}
 
 
 def _result(finding: LintFinding, rule: int) -> Data:

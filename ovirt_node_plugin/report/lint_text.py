@@ -1,7 +1,8 @@
 """The findings of ``ovirt-node-plugin lint`` as lines of text."""
 from __future__ import annotations
 
-from typing import Iterator, List
+from pathlib import Path
+from typing import Iterator, List, Optional, Sequence
 
 from ..authoring.codes import Severity
 from ..authoring.findings import LintFinding
@@ -9,7 +10,18 @@ from ..authoring.lint import Report
 from ..system.words import count
 
 
-def lint(report: Report) -> List[str]:
+def lint(reports: Sequence[Report], saved: Optional[Path] = None) -> List[str]:
+    """Return the lines about each plugin, under its path if there are several.
+
+    ``saved`` is the file of a saved base.
+    """
+    lines = [] if saved is None else [f"The package list of the base was saved as {saved}."]
+    for report in reports:
+        lines += [*([f"{report.path}:"] if len(reports) > 1 else []), *plugin(report)]
+    return lines
+
+
+def plugin(report: Report) -> List[str]:
     """Return lines for each finding that is not silenced, then their numbers."""
     shown = [finding for finding in report.findings if not finding.silenced]
     silenced = len(report.findings) - len(shown)

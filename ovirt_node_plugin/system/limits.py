@@ -99,6 +99,10 @@ REMOVALS_BYTES = 16 * MIB
 """The list of files that dnf removes after a transaction."""
 RPM_MACRO_FILES = 1_000
 """The files of rpm's macros in a root; each has at most TEXT_BYTES."""
+RPMDB_BYTES = 1 << 30
+"""One file of an rpm database that is copied out of an image; that of a Node has some 100 MiB."""
+BASE_BYTES = 2 << 30
+"""A saved list of packages, against which a plugin is linted, decompressed."""
 RPMDB_PAGES = 16_384
 """The pages of an rpm database that are looked at to find whether it has a package."""
 PROGRAM_S = 900.0

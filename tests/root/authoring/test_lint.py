@@ -213,7 +213,8 @@ def test_the_answer_and_the_exit_status_follow_from_the_severities(
         tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder, log = write(tmp_path / "agent"), tmp_path / "agent.sarif"
     assert main(["lint", str(folder), "--json", "--sarif", str(log)]) == 0
-    answer = schemas.validated(json.loads(capsys.readouterr().out), "answer-lint.json")
+    (answer,) = schemas.validated(json.loads(capsys.readouterr().out),
+                                  "answer-lint.json")["plugins"]
     assert (answer["errors"], answer["warnings"], answer["notes"]) == (0, 1, 0)
     assert main(["lint", str(folder), "--strict"]) == 9
     assert "warning packages/unsigned: agent-2.0-1.noarch has no" in capsys.readouterr().out
@@ -222,7 +223,7 @@ def test_the_answer_and_the_exit_status_follow_from_the_severities(
     (folder / "lint.conf").write_text("packages/unsigned signed at the release\n")
     assert main(["lint", str(folder), "--strict"]) == 0
     assert "0 errors, 0 warnings, 0 notes; 1 silenced." in capsys.readouterr().out
-    (result,) = lint_data.sarif(lint(folder, run=run))["runs"][0]["results"]  # type: ignore[index]
+    (result,) = lint_data.sarif([lint(folder, run=run)])["runs"][0]["results"]  # type: ignore[index]
     assert result["suppressions"][0]["justification"] == "signed at the release"
     CASES["packages/missing"](folder)
     assert main(["lint", str(folder)]) == 7
@@ -241,3 +242,45 @@ def test_a_signature_by_another_key_than_those_of_the_bundle_is_reported(
     (finding,) = lint(folder, run=run).findings
     assert finding.code == "packages/key"
     assert finding.reason.startswith("agent-2.0-1.noarch is signed by the key ")
+
+
+def test_a_repository_with_the_plugin_in_its_metadata_is_linted(
+        tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    descriptor = DESCRIPTOR.replace("/usr/share/agent/agent.rules", "files/agent.rules")
+    folder = write(tmp_path / "agent", descriptor=descriptor, files={"/root/agent": "x"})
+    (folder / "files").mkdir()
+    (folder / "files/agent.rules").write_text("# none\n")
+    run(["tar", "-cf", tmp_path / "files.tar", "-C", folder, "files"])
+    for kind, path in (("node-plugin", folder / "node-plugin.xml"),
+                       ("node-plugin-files", tmp_path / "files.tar")):
+        run(["modifyrepo_c", f"--mdtype={kind}", path, folder / "repo/repodata"])
+    found = {(finding.file.rpartition("repo/")[2], finding.code, finding.line)
+             for finding in lint(folder, run=run).findings}
+    assert ("agent-2.0-1.noarch.rpm", "packages/path", 0) in found
+    assert {(finding.file, finding.code, finding.line)
+            for finding in lint(folder / "repo", run=run).findings} == found
+    shutil.rmtree(folder / "files")
+    write(tmp_path / "second")
+    (tmp_path / "files.tar").unlink()
+    assert main(["lint", str(tmp_path), "--json"]) == 7
+    answer = schemas.validated(json.loads(capsys.readouterr().out), "answer-lint.json")
+    assert [plugin["path"] for plugin in answer["plugins"]] == [
+        str(tmp_path / "agent"), str(tmp_path / "second")]
+    assert main(["lint", str(tmp_path / "second"), str(folder / "repo")]) == 7
+    out = capsys.readouterr().out
+    assert f"{folder}/repo:\nagent-2.0-1.noarch.rpm: error packages/path: " in out
+
+
+def test_a_repository_without_a_plugin_is_reported(tmp_path: Path) -> None:
+    repo = make_repo(tmp_path / "repo", [quick_rpm("agent", "2.0")])
+    (finding,) = lint(repo, run=run).findings
+    assert (finding.code, finding.reason) == (
+        "bundle/form", "the metadata of the repository have no descriptor of a plugin")
+    assert "modifyrepo_c" in finding.mend
+
+
+def test_an_older_bundle_is_that_of_one_plugin(
+        tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    one, two = write(tmp_path / "one"), write(tmp_path / "two")
+    assert main(["lint", str(one), str(two), "--older", str(one)]) == 2
+    assert "--older: there are several plugins" in capsys.readouterr().err
