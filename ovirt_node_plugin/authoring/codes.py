@@ -65,6 +65,12 @@ CODES: Mapping[str, Code] = {
                          "Remove the file, or name it as the source of a setting."),
     "keys/form": Code(_ERROR, "a file in keys/ is not an armored GPG public key",
                       "Write it with gpg --armor --export."),
+    "keys/state": Code(_WARNING, "a key in keys/ has expired, was revoked, or is too weak",
+                       "Sign by a key that is valid, and put that into keys/."),
+    "signature/invalid": Code(_ERROR, "the signature beside the tar, or beside repomd.xml, is not"
+                              " valid", "Sign the file again: gpg --armor --detach-sign FILE."),
+    "signature/key": Code(_WARNING, "the signature beside the tar, or beside repomd.xml, is by a"
+                          " key that is not in keys/", "Add the public key to keys/."),
     "repository/metadata": Code(_ERROR, "repo/ has no metadata, or metadata that lead elsewhere",
                                 "Run createrepo_c on the bundle's repo/ folder."),
     "repository/stale": Code(_ERROR, "the metadata of repo/ name an RPM that is not there, or"
@@ -90,6 +96,9 @@ CODES: Mapping[str, Code] = {
                               "Sign it: rpmsign --addsign FILE."),
     "packages/key": Code(_WARNING, "a package is signed by a key that is not in keys/",
                          "Add the public key to keys/."),
+    "packages/signature": Code(_ERROR, "the signature or a digest of a package is not accepted by"
+                               " rpm",
+                               "Sign it after its last change: rpmsign --addsign FILE."),
     "packages/license": Code(_NOTE, "a package of the plugin has no license in its header",
                              "Add License: to the spec file."),
     "settings/source": Code(_ERROR, "no package and no file of the bundle is the source of a"

@@ -11,7 +11,7 @@ from ..plugin.bundle import Bundle, opened
 from ..plugin.descriptor import DESCRIPTOR_NAME
 from ..system.regular_files import read_regular
 from ..system.run import Runner
-from . import bases, bundle_checks, silences
+from . import bases, bundle_checks, signature_checks, silences
 from .bases import Base
 from .codes import Severity
 from .findings import LintFinding, ordered
@@ -73,7 +73,7 @@ def lint_on(path: Path, base: Base, *, run: Runner, older: Optional[Path] = None
         result = stack.enter_context(bundle_checks.opened(path, run=run))
         findings = list(result.findings)
         if result.bundle is not None:
-            findings += _contents(result.bundle, before, base, run)
+            findings += _contents(path, result.bundle, before, base, run)
         if result.directory is not None:
             findings = _silenced(findings, result.directory,
                                  well_formed=bundle_checks.is_well_formed(result))
@@ -84,13 +84,14 @@ def lint_on(path: Path, base: Base, *, run: Runner, older: Optional[Path] = None
                   descriptor.version if descriptor else "", tuple(ordered(findings)))
 
 
-def _contents(bundle: Bundle, older: Optional[Bundle], base: Base,
+def _contents(path: Path, bundle: Bundle, older: Optional[Bundle], base: Base,
               run: Runner) -> List[LintFinding]:
     """Return the findings about packages and settings of a bundle that is valid as such."""
     from . import older_checks, package_checks, settings_checks  # these import dnf
 
     packages = package_checks.checked(bundle, base)
-    findings = list(packages.findings)
+    findings = [*packages.findings,
+                *signature_checks.checked(path, bundle, packages.locations, run=run)]
     findings += settings_checks.checked(bundle, packages, base, run=run)
     if older is not None:
         before = package_checks.checked(older, Base(base.empty))

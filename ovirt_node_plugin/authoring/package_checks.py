@@ -35,12 +35,14 @@ _RULES = Path("/etc/ovirt-node-plugin/paths.d")
 class Packages:
     """The packages that a bundle brings, as far as they can be used, and the findings.
 
-    ``complete`` is false if there are others, which could not be read.
+    ``complete`` is false if there are others, which could not be read; ``locations`` are their
+    files, relative to the repository.
     """
 
     changes: Tuple[PackageChange, ...]
     findings: Tuple[LintFinding, ...]
     complete: bool
+    locations: Tuple[str, ...] = ()
 
 
 def checked(bundle: Bundle, base: Base) -> Packages:
@@ -68,7 +70,8 @@ def checked(bundle: Bundle, base: Base) -> Packages:
     findings += _keys(bundle, changes, files)
     findings += _paths(descriptor, changes, identify(base.place), files)
     return Packages(changes, (*of_errors(reasons.errors, bundle.repository,
-                                         file=f"{_REPO}/repodata"), *findings), complete)
+                                         file=f"{_REPO}/repodata"), *findings), complete,
+                    tuple(file[len(_REPO) + 1:] for file in files.values()))
 
 
 def _elsewhere(descriptor: Descriptor) -> Iterator[LintFinding]:
