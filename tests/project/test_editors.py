@@ -115,3 +115,9 @@ def test_the_rules_for_emacs_name_the_root_element_and_the_compact_schema() -> N
     (rule,) = ElementTree.parse(SCHEMAS / "schemas.xml").getroot()
     assert rule.attrib == {"localName": "node-plugin", "uri": COMPACT.name}
     assert "/usr/share/xml/ovirt-node-plugin/schemas.xml" in blocks("elisp")[0]
+
+
+@pytest.mark.parametrize("example", sorted((TOP / "examples").glob("*/node-plugin.xml")),
+                         ids=lambda path: path.parent.name)
+def test_the_examples_have_the_line(example: Path) -> None:
+    assert f"\n{SCHEMA_LINE}\n" in example.read_text(encoding="utf-8")
