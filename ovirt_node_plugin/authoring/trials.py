@@ -271,6 +271,10 @@ def _check_named(candidates: Sequence[_Candidate], older: Sequence[Installable],
         if each.name not in names and "" not in names:
             raise UsageError(f"--from {each.plugin.path} is the plugin {each.name}, which is not"
                              " tried", hint="Name its new version, too, or leave it out.")
+    for each in others:
+        if names == {each.name}:
+            raise UsageError(f"--with {each.plugin.path} is the plugin {each.name}, which is tried",
+                             hint="Name another plugin, or give an older version with --from.")
     names.update(each.name for each in others)
     for name in options.plugins:
         if name not in names and "" not in names:

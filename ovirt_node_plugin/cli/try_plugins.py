@@ -24,7 +24,7 @@ def try_plugins(invocation: Invocation) -> int:
         return dataclasses.replace(error, message=invocation.shown.text(error.message), hint=hint)
 
     result = tried(
-        TrialOrder(plugins=tuple(options.bundles), images=invocation.images,
+        TrialOrder(plugins=tuple(dict.fromkeys(options.bundles)), images=invocation.images,
               older=tuple(options.older_bundles), others=tuple(options.others),
               payload=options.payload, parameters=tuple(options.set_values),
               trust=read_trust(options.trust_key, every=options.trust_keys),

@@ -166,6 +166,7 @@ def test_a_bundle_that_cannot_be_read_does_not_end_the_others(unfitting: Answer)
     (("other-1.0", "--on", "node", "agent-1.0"), "is a bundle and not an image"),
     (("other-1.0", "node", "--on", "node"), "is an image and not a bundle"),
     (("other-1.0", "--on", "node", "--from", "agent-1.0"), "agent, which is not tried"),
+    (("agent-2.0", "--on", "node", "--with", "agent-1.0"), "agent, which is tried"),
     (("other-1.0", "--on", "node", "--set", "agent.x=1"), "agent, which is not tried"),
     (("other-1.0", "--on", "node", "--junit", "missing/x.xml"), "there is no folder"),
     (("other-1.0", "--on", "node", "--junit", "node/x.xml"), "which is never written to")])
