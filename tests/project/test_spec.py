@@ -158,7 +158,7 @@ def test_the_packages_require_what_they_use(packages: Dict[str, Path]) -> None:
     assert asked == {
         MAIN: {"/usr/bin/python3", LIBRARY, PLUGIN, "e2fsprogs", "isomd5sum", "mtools",
                "squashfs-tools", "tar", "util-linux", "xfsprogs", "xorriso"},
-        LIBRARY: {"coreutils", "kmod", "procps-ng", "python3", "python3-dnf",
+        LIBRARY: {"coreutils", "gnupg2", "kmod", "procps-ng", "python3", "python3-dnf",
                   "python3-lxml", "python3-rpm", "rpm", "systemd", "util-linux", "zstd"},
         PLUGIN: {"/bin/sh", "/usr/bin/python3", "python3-dnf", LIBRARY},
         DNF5: {"/usr/bin/python3", "libdnf5-plugin-actions", LIBRARY},

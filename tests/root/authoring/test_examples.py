@@ -1,4 +1,4 @@
-"""The plugins in examples/: built, linted and installed as their README says."""
+"""The plugins in examples/: built as their README says, linted and tried."""
 from __future__ import annotations
 
 import os
@@ -6,21 +6,22 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
-from typing import Dict, Iterator, List
+from typing import Dict, Iterator
 
 import pytest
+from lxml import etree
 
+from ovirt_node_plugin.authoring.codes import Severity
 from ovirt_node_plugin.authoring.lint import lint
-from ovirt_node_plugin.plugin.bundle import read_bundle
 from ovirt_node_plugin.system.run import run
-from tests.support.agent_plugins import changes_to_full_node
-from tests.support.dnf_runner import TOP, Dnf, succeeded
+from tests.support.dnf_runner import TOP, succeeded
 from tests.support.full_node import full_node
 from tests.support.keys import SigningKey, make_key
 from tests.support.kmod import module_bytes
+from tests.support.program import Program
 from tests.support.rpms import make_repo
 
-pytestmark = [pytest.mark.root]
+pytestmark = [pytest.mark.root, pytest.mark.slow]
 
 EXAMPLES = TOP / "examples"
 README = (EXAMPLES / "README.md").read_text(encoding="utf-8")
@@ -68,30 +69,41 @@ def _root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield root
 
 
-def names_of(examples: Dict[str, Path]) -> List[str]:
-    return [read_bundle(folder, source=name).descriptor.name for name, folder in examples.items()]
-
-
 def test_lint_finds_nothing_in_the_examples(examples: Dict[str, Path], root: Path) -> None:
     reports = {name: lint(folder, run=run, against=[root]) for name, folder in examples.items()}
     assert {name: report.findings for name, report in reports.items()} == dict.fromkeys(NAMES, ())
 
 
-def test_the_examples_install_together_and_leave_no_trace(
-        dnf: Dnf, examples: Dict[str, Path], root: Path) -> None:
-    before = changes_to_full_node(root)
-    succeeded(dnf.plugin(root, "install", "-y", "--trust-keys", *examples.values()))
-    verified = succeeded(dnf.plugin(root, "verify")).text
-    for name in names_of(examples):
-        assert f"{name} 1.0: ok" in verified
-    for path in ("etc/systemd/system/multi-user.target.wants/example-agent.service",
-                 "usr/libexec/vdsm/hooks/before_vm_start/60_example_storage",
-                 "etc/modules-load.d/node-plugin-example-disk-example_disk.conf",
-                 "etc/systemd/system/example-backup.service.d/server.conf",
-                 "etc/pki/ca-trust/source/anchors/example-site.pem"):
-        assert os.path.lexists(root / path), path
-    succeeded(dnf.plugin(root, "remove", "-y", *names_of(examples)))
-    assert changes_to_full_node(root) == before
+def test_each_example_passes_its_trial_in_an_image(
+        program: Program, examples: Dict[str, Path], root: Path) -> None:
+    answer = program("try", *examples.values(), "--on", root, "--trust-keys", "--json")
+    cells = succeeded(answer).json["cells"]
+    assert {Path(cell["plugin"]).name: cell["ok"] for cell in cells} == dict.fromkeys(NAMES, True)
+
+
+def test_new_finds_the_settings_of_the_examples_in_their_packages(
+        program: Program, examples: Dict[str, Path], tmp_path: Path) -> None:
+    """Modules of the image, ports without a service and parameters are in no package."""
+    missing = {}
+    for name, folder in examples.items():
+        if (folder / "rpm").exists():
+            made = tmp_path / name
+            answer = program("new", name, "--from", *sorted((folder / "repo").rglob("*.rpm")),
+                             "--dir", made, "--json")
+            found = {setting["element"] for setting in succeeded(answer).json["settings"]}
+            assert lint(made, run=run).number(Severity.ERROR) == 0
+            missing[name] = set(settings_of(folder)) - found
+    assert missing == {
+        "agent": set(), "kernel-module": set(), "storage": {"kernel-module"},
+        "backup": {"firewall-service", "leave-out", "unit-drop-in"}}
+
+
+def settings_of(folder: Path) -> Iterator[str]:
+    """Yield the elements of an example's settings, without conditions."""
+    for node in etree.parse(str(folder / "node-plugin.xml")).getroot().iter(etree.Element):
+        parent = node.getparent()
+        if parent is not None and parent.tag in ("settings", "when") and node.tag != "when":
+            yield str(node.tag)
 
 
 def test_the_table_of_the_readme_has_each_example() -> None:
