@@ -278,9 +278,8 @@ _ovirt_node_plugin_program() {
     sub=${words[1]-}
     COMPREPLY=()
     if (( ${#words[@]} <= 2 )); then
-        _ovirt_node_plugin_offer merge inspect diff manifest verify extract shell new lint try \
-                                 clean \
-                                 --help --version
+        _ovirt_node_plugin_offer merge inspect diff manifest verify extract shell new lint pack \
+                                 try clean --help --version
     elif [[ $sub == @(merge|try) && ( ${words[-2]} == --set || $cur == --set=* ) ]]; then
         _ovirt_node_plugin_set
     elif [[ $cur == -* ]]; then
@@ -301,6 +300,7 @@ _ovirt_node_plugin_program() {
         extract)  options+=(--image --output --keep-privileges) ;;
         shell)    options+=(--image --output --network --site-tag --sign --sha256
                             --checksum-file --checksum-key --force) ;;
+        pack)     options=(--output --complete --sign --baseurl --force --json --help) ;;
         try)      options+=(--on --from --with --junit --trust-keys --trust-key --allow-replace
                             --set --nogpgcheck --repo --repofrompath --repo-file --releasever
                             --enablerepo --setopt --image --json) ;;

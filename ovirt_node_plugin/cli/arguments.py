@@ -30,6 +30,8 @@ class ProgramOptions(argparse.Namespace):
     others: List[str]
     junit: Optional[Path] = None
     against: List[Path]
+    baseurl: str = ""
+    complete: List[str]
     older: Optional[Path]
     image: Path
     payload: str
@@ -148,6 +150,7 @@ def _parsers() -> Tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentP
     _new(command("new", "make the folder of a plugin, from its packages",
                  usage="%(prog)s NAME [--from RPM...] [--dir DIR] [--json]"))
     _lint(command("lint", "show everything that is wrong with a plugin that is being made"))
+    _pack(command("pack", "make a repository and a tar of a plugin, to publish"))
     _try(command("try", "try plugins in copies of images: install, verify, remove, upgrade"))
     clean = command("clean", "remove the files of a killed run")
     clean.add_argument("places", metavar="DIR", nargs="*", type=Path,
@@ -226,6 +229,23 @@ def _manifest(parser: argparse.ArgumentParser) -> None:
                        ("settings", "list each setting"),
                        ("delta", "show the changes of the last install or upgrade")):
         parser.add_argument(f"--{name}", action="store_true", help=text)
+    _json(parser)
+
+
+def _pack(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("bundle", metavar="DIR", type=Path, help="the folder of the plugin")
+    parser.add_argument("-o", "--output", metavar="FOLDER", dest="folder", type=Path,
+                        default=Path(), help="where to write; default: the current folder")
+    parser.add_argument("--complete", metavar="ROOT|REPO", action="append", default=[],
+                        help="add the packages that the plugin requires and the unpacked image"
+                             " ROOT lacks, from the repositories REPO: folders, or addresses with"
+                             " https; may be repeated")
+    parser.add_argument("--sign", metavar="KEY", type=_not_empty, default=argparse.SUPPRESS,
+                        help="sign packages, metadata and tar with this secret key of GnuPG")
+    parser.add_argument("--baseurl", metavar="URL", type=_not_empty, default=argparse.SUPPRESS,
+                        help="the address at which repo/ will be, for the .repo file")
+    parser.add_argument("--force", action="store_true",
+                        help="replace what was packed with other content")
     _json(parser)
 
 

@@ -30,7 +30,8 @@ def main(argv: Sequence[str]) -> int:
         "merge": merge.merge, "inspect": look.inspect, "diff": look.diff,
         "manifest": look.manifest, "verify": look.verify, "extract": look.extract,
         "shell": merge.shell, "try": try_plugins.try_plugins}
-    own_commands: Mapping[str, _Handler] = {"clean": _clean, "new": _new, "lint": lint.lint}
+    own_commands: Mapping[str, _Handler] = {"clean": _clean, "new": _new, "lint": lint.lint,
+                                           "pack": _pack}
     if invocation.options.command in own_commands:
         return _run_handler(invocation, own_commands[invocation.options.command])
     handler = mounting_commands[invocation.options.command]
@@ -89,6 +90,12 @@ def _new(invocation: Invocation) -> int:
     from . import new  # here, because no other command needs the libraries of rpm and DNF
 
     return new.new(invocation)
+
+
+def _pack(invocation: Invocation) -> int:
+    from . import pack  # as new
+
+    return pack.pack(invocation)
 
 
 def _clean(invocation: Invocation) -> int:

@@ -162,20 +162,32 @@ def opened(plugin: str, repository: Path, *, repos: Sequence[Path] = (),
 
     Raises BadRepository for metadata that cannot be read, BadBundle for ones that are too large.
     """
+    with loaded(plugin, repository, repos=[folder.absolute().as_uri() for folder in repos],
+                root=root) as base:
+        yield BundlePackages(base, plugin, repository)
+
+
+@contextlib.contextmanager
+def loaded(plugin: str, repository: Path, *, repos: Sequence[str],
+           root: Optional[Path]) -> Iterator[DnfBase]:
+    """Yield a base of DNF with a bundle's ``repository``, and ``repos`` by their URLs.
+
+    It has the installed packages of ``root``, and nothing of this machine. Raises as ``opened``.
+    """
     check_sizes(metadata_files(repository))
     with tempfile.TemporaryDirectory(prefix="node-plugin-") as work, \
             dnf.Base(_conf(Path(work), root)) as base:
         base.repos.add_new_repo(bundle_repo_id(plugin), base.conf,
                                 baseurl=[repository.absolute().as_uri()], gpgcheck=False)
-        for number, folder in enumerate(repos):
-            base.repos.add_new_repo(f"{_BASE}-{number}", base.conf,
-                                    baseurl=[folder.absolute().as_uri()], gpgcheck=False)
+        for number, url in enumerate(repos):
+            base.repos.add_new_repo(f"{_BASE}-{number}", base.conf, baseurl=[url],
+                                    gpgcheck=False)
         try:
             base.fill_sack(load_system_repo=root is not None)
         except (dnf.exceptions.Error, OSError) as exc:
             raise BadRepository(f"the metadata of repo/ or of the base cannot be read: {exc}",
                                 hint="Run createrepo_c again.") from exc
-        yield BundlePackages(base, plugin, repository)
+        yield base
 
 
 def _conf(work: Path, root: Optional[Path]) -> dnf.conf.Conf:

@@ -80,7 +80,7 @@ def _also_removed(base: DnfBase, wanted: Mapping[str, DnfPackage]) -> List[DnfPa
 def _providers(installed: DnfQuery, wanted: Mapping[str, DnfPackage],
                dependent: DnfPackage) -> List[str]:
     """Return which of ``wanted`` the package ``dependent`` requires."""
-    return list(map(str, _required(installed.filter(pkg=list(wanted.values())), dependent)))
+    return list(map(str, required(installed.filter(pkg=list(wanted.values())), dependent)))
 
 
 def closure(query: DnfQuery, names: Sequence[str]) -> Set[str]:
@@ -88,14 +88,14 @@ def closure(query: DnfQuery, names: Sequence[str]) -> Set[str]:
     todo = list(query.filter(name=list(names))) if names else []
     reached = set(map(str, todo))
     while todo:
-        for package in _required(query, todo.pop()):
+        for package in required(query, todo.pop()):
             if str(package) not in reached:
                 reached.add(str(package))
                 todo.append(package)
     return reached
 
 
-def _required(query: DnfQuery, dependent: DnfPackage) -> List[DnfPackage]:
+def required(query: DnfQuery, dependent: DnfPackage) -> List[DnfPackage]:
     """Return the packages of ``query`` that provide what ``dependent`` requires."""
     requires = dependent.requires
     packages = list(query.filter(provides=requires)) if requires else []

@@ -133,11 +133,14 @@ class DnfGoal(Protocol):
     def obsoleted_by_package(self, package: DnfPackage) -> Sequence[DnfPackage]:
         """Return the installed packages that an arriving one obsoletes. hawkey."""
 
-    def run(self, *, allow_uninstall: bool) -> bool:
+    def run(self, *, allow_uninstall: bool, ignore_weak_deps: bool = False) -> bool:
         """Solve; return whether there is a solution. hawkey."""
 
     def problem_rules(self) -> Sequence[Sequence[object]]:
         """Return why the solve failed, as groups of texts. hawkey."""
+
+    def list_installs(self) -> Sequence[DnfPackage]:
+        """Return the packages that the solution installs, none of them an upgrade. hawkey."""
 
     def list_upgrades(self) -> Sequence[DnfPackage]:
         """Return the packages that the solution upgrades to. hawkey."""

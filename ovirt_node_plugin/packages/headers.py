@@ -118,6 +118,27 @@ def read_header(path: Path) -> Header:
     Raises NodePluginError if it is no RPM file, or cannot be read, and Refused for a
     header without something that the checks of a plugin need.
     """
+    raw = _raw_header(path)
+    try:
+        _refuse_many_files(raw, path)
+        columns = _Columns(raw)
+        header = _header(raw, columns)
+        _refuse_incomplete(columns, header)
+        return header
+    except rpm.error as exc:
+        raise NodePluginError(f"{path} is no RPM package: {exc}") from exc
+
+
+def build_time(path: Path) -> int:
+    """Return when the RPM file at ``path`` was built, in seconds since 1970; 0 if it is unknown.
+
+    Raises NodePluginError as ``read_header``.
+    """
+    value = _raw_header(path)["buildtime"]
+    return value if isinstance(value, int) else 0
+
+
+def _raw_header(path: Path) -> RpmHeader:
     transaction = rpm.TransactionSet()
     transaction.setVSFlags(_UNCHECKED)
     try:
@@ -126,12 +147,8 @@ def read_header(path: Path) -> Header:
         raise NodePluginError(f"{path} cannot be read: {exc.strerror}") from exc
     try:
         _refuse_large(handle, path)
-        raw = transaction.hdrFromFdno(handle)
-        _refuse_many_files(raw, path)
-        columns = _Columns(raw)
-        header = _header(raw, columns)
-        _refuse_incomplete(columns, header)
-        return header
+        raw: RpmHeader = transaction.hdrFromFdno(handle)
+        return raw
     except rpm.error as exc:
         raise NodePluginError(f"{path} is no RPM package: {exc}") from exc
     finally:

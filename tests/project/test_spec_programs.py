@@ -32,11 +32,12 @@ MAINS = ("images", "compare", "merge", "cli")
 # The package of each program on EL9, EL10 and Fedora; a line lists programs of one package.
 PACKAGES: Mapping[str, str] = {
     program: package for package, programs in {
-        "coreutils": "chroot cp rm stat sync", "createrepo_c": "createrepo_c",
+        "coreutils": "chroot cp rm stat sync",
+        "createrepo_c": "createrepo_c modifyrepo_c",
         "dracut": "dracut lsinitrd", "e2fsprogs": "debugfs e2fsck resize2fs",
         "firewalld": "firewall-cmd firewall-offline-cmd", "grubby": "grubby",
         "grub2-tools": "grub-script-check grub2-script-check",
-        "gnupg2": "gpgv", "imgbased": "imgbase",
+        "gnupg2": "gpg gpgv", "imgbased": "imgbase",
         "isomd5sum": "checkisomd5 implantisomd5", "kmod": "depmod modprobe",
         "libselinux-utils": "getsebool matchpathcon selinuxenabled", "lvm2": "lvs",
         "mtools": "mcopy mdir",

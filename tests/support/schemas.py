@@ -21,7 +21,8 @@ DNF_ANSWERS: Mapping[str, str] = {
 """Maps subcommands of ``dnf node-plugin`` to the schemas of their answers."""
 PROGRAM_ANSWERS: Mapping[str, str] = {
     name: f"answer-{name}.json"
-    for name in ("merge", "inspect", "diff", "manifest", "verify", "new", "lint", "try")}
+    for name in ("merge", "inspect", "diff", "manifest", "verify", "new", "lint", "pack",
+                 "try")}
 """Maps commands of ``ovirt-node-plugin`` to the schemas of their answers; for merge, of a line."""
 
 

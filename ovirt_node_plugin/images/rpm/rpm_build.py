@@ -1,4 +1,4 @@
-"""Write an RPM again with another squashfs and another release, by rpmbuild(8) and rpmsign(8)."""
+"""Write an RPM again with another squashfs and another release, by rpmbuild(8)."""
 from __future__ import annotations
 
 import contextlib
@@ -14,7 +14,8 @@ import rpm
 
 from ...errors import BadImage, Refused, RolledBack
 from ...system import source_date
-from ...system.run import Runner, StrPath, explained, require_program
+from ...system.run import Runner, StrPath, explained
+from ...system.signing import sign_rpms
 from .package_spec import (
     DEPENDENCIES,
     FILES_MACRO,
@@ -44,7 +45,6 @@ _DEPENDENCY_TAGS = frozenset(
     f"{kind}{part}" for kind in DEPENDENCIES for part in ("name", "flags", "version"))
 _BUILT = "built.rpm"
 _UNSUPPORTED = "The RPM is not of the form of ovirt-node-ng-image-update."
-_SIGN = "Give --sign a secret key that gpg --list-secret-keys shows, and its passphrase if asked."
 
 
 @dataclass(frozen=True)
@@ -89,9 +89,7 @@ class NewRpm:
         shutil.move(work / _BUILT, output)
         self._compare(output)
         if self.sign_key:
-            with explained(f"the RPM cannot be signed with {self.sign_key}", hint=_SIGN):
-                run(["rpmsign", *_gnupg(), "--define", f"_gpg_name {self.sign_key}", "--addsign",
-                     output])
+            sign_rpms([output], self.sign_key, run=run)
 
     def _rpmbuild(self, work: Path) -> List[StrPath]:
         """Return the argument list for a build in the folder ``work``, and write its files."""
@@ -121,18 +119,6 @@ class NewRpm:
         if changed:
             raise Refused(f"{self.source} cannot be written again: {', '.join(changed)} would"
                           " change", hint=_UNSUPPORTED)
-
-
-def _gnupg() -> List[str]:
-    """Return the options by which rpmsign finds GnuPG, none if its own macro names a program.
-
-    The macro of Debian names gpg2, which no package of Debian contains. Raises CommandError
-    without GnuPG.
-    """
-    if shutil.which(rpm.expandMacro("%{__gpg}")) or rpm.expandMacro("%{?_openpgp_sign}") == "sq":
-        return []
-    require_program("gpg")
-    return ["--define", f"__gpg {shutil.which('gpg')}"]
 
 
 @contextlib.contextmanager
