@@ -174,7 +174,7 @@ PRODUCTS: Mapping[str, Product] = {
          "usr/sbin/ilorest", "etc/ilorest/redfish.conf", "usr/lib64/ilorest_chif.so"),
         ("amsd", "ilorest"), _service("smad", "amsd"),
         source="[Rocky Linux: HPE ProLiant Agentless Management Service]"
-               "(https://docs.rockylinux.org/guides/hardware/hpe_amsd/); paths from memory"),
+               "(https://github.com/rocky-linux/documentation/pull/1943); paths from memory"),
     "Broadcom StorCLI": Product(
         "RPM with one command in /opt/MegaRAID. Dell's perccli is alike, in /opt/MegaRAID/perccli.",
         ("opt/MegaRAID/storcli/storcli64", "opt/MegaRAID/storcli/install_logs/x"),
