@@ -150,8 +150,8 @@ def test_the_title_of_a_manual_page_matches_its_file(manual: str) -> None:
 
 
 FORMS = own_files(".github/ISSUE_TEMPLATE/*.yml")
-PROSE = ("CONTRIBUTING.md", "SECURITY.md", "NEWS.md", "docs/cockpit.md", "docs/editors.md",
-         "docs/products.md", "docs/sites.md", "docs/vendors.md")
+PROSE = ("CONTRIBUTING.md", "SECURITY.md", "NEWS.md", "docs/ci.md", "docs/cockpit.md",
+         "docs/editors.md", "docs/products.md", "docs/sites.md", "docs/vendors.md")
 
 
 @pytest.mark.parametrize("document", PROSE)

@@ -406,8 +406,8 @@ def test_the_main_package_contains_news_chapters_and_examples(packages: Dict[str
                         for path in TOP.glob("examples/*/node-plugin.xml")}
     assert not [name for name in examples if "/repo/" in name or name.startswith("build/")]
     documents = {Path(name).name for name in files if "/examples/" not in name}
-    assert documents - manuals == {"README.md", "NEWS.md", "editors.md", "products.md", "sites.md",
-                                   "tutorial.md", "vendors.md"}
+    assert documents - manuals == {"README.md", "NEWS.md", "ci.md", "editors.md", "products.md",
+                                   "sites.md", "tutorial.md", "vendors.md"}
 
 
 def test_the_packages_of_the_readme_require_neither_vdsm_nor_dnf5_nor_cockpit(
