@@ -62,6 +62,16 @@ export interface ListTarget extends Target {
 
 export type Trust = "" | "signed" | "unchecked" | "unsigned" | "unknown";
 
+/** How far a plugin is trusted when it is installed; the levels of the site's floor. */
+export interface InstalledTrust {
+    level: TrustLevel;
+    floor: TrustLevel;
+    nogpgcheck: boolean;
+    signed_by: string;
+}
+
+export type TrustLevel = "any" | "signed" | "vendor" | "catalog";
+
 export interface PluginState {
     name: string;
     version: string;
@@ -75,6 +85,7 @@ export interface PluginState {
     trust: Trust;
     /** The installed version that this available one is newer than, else "". */
     upgrades: string;
+    installed_trust: InstalledTrust | null;
 }
 
 export interface ListAnswer {
@@ -286,6 +297,7 @@ export interface PluginAction {
     repairs: string[];
     next_step: string;
     known_keys: {key: string, fingerprint: string, owner: string}[];
+    trust: InstalledTrust | null;
     parameters: PlannedParameter[];
 }
 

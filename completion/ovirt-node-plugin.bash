@@ -79,7 +79,7 @@ _ovirt_node_plugin_takes_value() {
     --destdir | --downloaddir | --forcearch | --advisory | --advisories | --bz | --bzs | \
     --cve | --cves | --secseverity | --sec-severity | --accept-origin | --accounts-from | \
     --allow-replace | \
-    --repo-file | --save-bundles | --set | --trust-key | --plan-digest | --image | --sha256 | \
+    --repo-file | --save-bundles | --set | --trust-key | --trust | --plan-digest | --image | --sha256 | \
     --checksum-file | --checksum-key)
         return 0 ;;
     esac
@@ -158,12 +158,12 @@ _ovirt_node_plugin_options() {
     local options=(--json --progress --assumeyes --assumeno --installroot --enablerepo --disablerepo
                    --repo --repo-file --setopt --quiet --verbose --recover --help)
     case $1 in
-    install)           options+=(--dry-run --plan-digest --detach --trust-keys --trust-key
+    install)           options+=(--dry-run --plan-digest --detach --trust-keys --trust-key --trust
                                  --accept-origin --allow-replace --accounts-from --set
                                  --skip-scriptlets --save-bundles) ;;
-    upgrade)           options+=(--dry-run --plan-digest --detach --trust-keys --trust-key
+    upgrade)           options+=(--dry-run --plan-digest --detach --trust-keys --trust-key --trust
                                  --allow-replace --set --skip-scriptlets --save-bundles) ;;
-    repair)            options+=(--all --dry-run --plan-digest --detach --trust-keys --trust-key
+    repair)            options+=(--all --dry-run --plan-digest --detach --trust-keys --trust-key --trust
                                  --accept-origin --allow-replace --set --skip-scriptlets) ;;
     remove)            options+=(--dry-run --plan-digest --detach --keep-modified
                                  --skip-scriptlets) ;;
@@ -287,7 +287,7 @@ _ovirt_node_plugin_program() {
         [[ $sub != new ]] || options=(--from --dir --json --help)
         case $sub in
         merge)    options+=(--output --remove --dry-run --assumeyes --assumeno --quiet --verbose
-                            --log --trust-keys --trust-key --accept-origin --allow-replace --set
+                            --log --trust-keys --trust-key --trust --accept-origin --allow-replace --set
                             --skip-scriptlets --nogpgcheck --repo --repofrompath --repo-file --releasever
                             --enablerepo --setopt --recompress --size --volid --plugins-from
                             --keep-bundles --site-tag --sign --check --no-check --sha256

@@ -7,6 +7,8 @@ from typing import Mapping, Tuple
 
 from .errors import UsageError
 from .plugin.library import FOLDERS
+from .registry.rules import LEVELS
+from .registry.trust_level import TrustLevel, read_level
 
 # Plugins of dnf that, by their sources, act on the machine on which dnf runs, whatever the
 # root: they copy packages, run programs, change boot files, take snapshots or
@@ -43,6 +45,8 @@ class Config:
     works on a root other than the running system.
     ``upgrade``: what happens on a running node after an upgrade to an image without its
     plugins: ``warn``, ``restore``, which installs them into the new layer, or ``refuse``.
+    ``trust``: the level of trust below which no plugin is installed. ``vendors``: folders with
+    the keys that the site has bound to vendors.
     """
 
     bind_all: bool = True
@@ -57,6 +61,8 @@ class Config:
     parameters: Tuple[Path, ...] = (Path("/etc/ovirt-node-plugin/parameters.d"),)
     others_off: Tuple[str, ...] = OTHERS_OFF
     upgrade: str = WARN
+    trust: TrustLevel = TrustLevel.ANY
+    vendors: Tuple[Path, ...] = (Path("/etc/ovirt-node-plugin/vendors.d"),)
 
 
 def read_config(options: Mapping[str, str]) -> Config:
@@ -74,6 +80,9 @@ def read_config(options: Mapping[str, str]) -> Config:
     upgrade = options.get("upgrade", default.upgrade).strip().lower()
     if upgrade not in (WARN, RESTORE, REFUSE):
         raise _bad("upgrade", upgrade, "warn, restore or refuse")
+    trust = options.get("trust", default.trust.word).strip().lower()
+    if trust not in LEVELS:
+        raise _bad("trust", trust, "any, signed, vendor or catalog")
     return Config(
         bind_all=bind == "all",
         live=_flag(options, "live", default.live),
@@ -87,7 +96,9 @@ def read_config(options: Mapping[str, str]) -> Config:
         path_lists=_folders(options, "path_lists", default.path_lists),
         parameters=_folders(options, "parameters", default.parameters),
         others_off=read_others_off(options),
-        upgrade=upgrade)
+        upgrade=upgrade,
+        trust=read_level(trust),
+        vendors=_folders(options, "vendors", default.vendors))
 
 
 def read_others_off(options: Mapping[str, str]) -> Tuple[str, ...]:

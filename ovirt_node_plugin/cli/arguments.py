@@ -80,6 +80,7 @@ class ProgramOptions(argparse.Namespace):
     strict: bool
     trust_keys: bool
     trust_key: List[str]
+    trust: str
     accept_origin: List[str]
     set_values: List[str]
     volid: str
@@ -321,6 +322,9 @@ def _merge(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dry-run", action="store_true", dest="dry_run",
                         help="print the whole plan and write nothing")
     _trust(parser)
+    parser.add_argument("--trust", metavar="LEVEL", default="",
+                        help="raise the level of trust that plugins have to reach: signed, vendor"
+                             " or catalog")
     parser.add_argument("--accept-origin", metavar="NAME", action="append", default=[],
                         dest="accept_origin",
                         help="let another vendor's plugin replace the plugin NAME of the image;"

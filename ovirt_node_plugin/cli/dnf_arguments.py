@@ -42,6 +42,7 @@ class DnfOptions(Protocol):
     dry_run: bool
     trust_keys: bool
     trust_key: List[str]
+    trust: str
     accept_origin: List[str]
     allow_replace: List[str]
     accounts_from: str
@@ -89,6 +90,9 @@ def add_arguments(parser: argparse._ActionsContainer) -> None:
                         dest="trust_key",
                         help="import the key with this fingerprint, which a bundle or repository"
                              " offers, and no other; may be repeated")
+    parser.add_argument("--trust", metavar="LEVEL", default="",
+                        help="install, upgrade, repair: raise the level of trust that plugins have"
+                             " to reach: signed, vendor or catalog")
     parser.add_argument("--accept-origin", metavar="NAME", action="append", default=[],
                         dest="accept_origin",
                         help="install, repair: let another vendor's plugin replace the installed"

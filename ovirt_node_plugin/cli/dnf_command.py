@@ -35,6 +35,7 @@ from ..operations.model.installation import Installation
 from ..operations.model.results import Plan
 from ..operations.plan import origins
 from ..packages import others, rpmdb
+from ..packages.command_line import sets_gpgcheck
 from ..packages.console import Console, PrintableRecord, translated
 from ..packages.policy import RunPolicy
 from ..packages.session import Session
@@ -44,6 +45,7 @@ from ..policy.given_parameters import GivenParameters
 from ..policy.key_trust import read_trust
 from ..policy.opened_paths import refuse_ways_out, refuse_written
 from ..policy.refusals import refuse_deployed
+from ..policy.trust_floor import TrustFloor, read_floor
 from ..report import manifest_data, manifest_text, plan_data, plan_text, status_text
 from ..report.progress import JsonLines, for_people
 from ..system.json_answer import ErrorAnswer
@@ -233,7 +235,7 @@ class DnfCommand:
         with self._planning(session):
             ready = repair.plan(checks, sources, session, run=run, given=self._given(),
                                 skip_scriptlets=self._opts.skip_scriptlets,
-                                replaceable=self._opts.allow_replace)
+                                replaceable=self._opts.allow_replace, floor=self._floor)
         plan, notes = ready.plan, self._carried_out(ready, session)
         if notes is not None:
             session.fill(repos=False)
@@ -249,10 +251,18 @@ class DnfCommand:
         with self._planning(session):
             return install.plan(
                 bundles, session, run=run, skip_scriptlets=self._opts.skip_scriptlets,
-                accounts_from=other, replaceable=self._opts.allow_replace, given=given)
+                accounts_from=other, replaceable=self._opts.allow_replace, given=given,
+                floor=self._floor)
 
     def _given(self) -> GivenParameters:
         return parameters.given_values(self._opts.set_values, self._policy.config.parameters)
+
+    @property
+    def _floor(self) -> TrustFloor:
+        """The level of trust that plugins have to reach."""
+        return read_floor(
+            self._policy.config, option=self._opts.trust, nogpgcheck=sets_gpgcheck(self._opts),
+            trust=read_trust(self._opts.trust_key, every=self._opts.trust_keys))
 
     @property
     def _asks(self) -> bool:
@@ -403,7 +413,7 @@ class DnfCommand:
             return None
         self._answers.accept_origins(ready.plan)
         session.check_signatures(
-            trust=read_trust(self._opts.trust_key, every=self._opts.trust_keys),
+            trust=self._floor.trusted_keys,
             bundle_repos=self._policy.bundle_repos())
         with self._saved_bundles(ready, session) as notes:
             return (*install.carry_out(ready, session, displays=self._answers.displays()), *notes)

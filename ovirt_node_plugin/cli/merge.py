@@ -187,7 +187,7 @@ def _order(invocation: Invocation, wanted: replay.Replay) -> Order:
         size_bytes=arguments.size(options.size) if options.size else 0,
         volume_id=arguments.volume_id(options.volid), keep_bundles=options.keep_bundles,
         check=options.check, sources=wanted.sources, replayed=wanted.records,
-        trust=read_trust(options.trust_key, every=options.trust_keys),
+        trust=read_trust(options.trust_key, every=options.trust_keys), trust_level=options.trust,
         accounts_from=wanted.registry,
         parameters=absolute_options(options.set_values, os.getcwd()),
         skip_scriptlets=options.skip_scriptlets,

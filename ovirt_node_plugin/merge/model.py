@@ -37,7 +37,7 @@ class Order:
     are options --set for other values. ``skip_scriptlets`` does not run scriptlets of
     packages that leave; ``allow_replace`` are names of packages, or globs, that a plugin may
     replace in a host. ``checksums`` are those that the image has to match. ``site_tag`` and
-    ``sign_key`` are those of the new RPM.
+    ``sign_key`` are those of the new RPM. ``trust_level`` raises the level of trust of the site.
     """
 
     image: Path
@@ -50,6 +50,7 @@ class Order:
     keep_bundles: bool = False
     check: bool = True
     trust: KeyTrust = NO_TRUST
+    trust_level: str = ""
     sources: Mapping[str, str] = field(default_factory=dict)
     replayed: Mapping[str, Record] = field(default_factory=dict)
     accounts_from: Optional[Path] = None
@@ -70,6 +71,7 @@ class Order:
             own += [f"--accounts-from={self.accounts_from}"] if self.accounts_from else []
             own += [f"--allow-replace={name}" for name in self.allow_replace]
             own += self.parameters
+            own += [f"--trust={self.trust_level}"] if self.trust_level else []
         return (*own, *(["--skip-scriptlets"] if self.skip_scriptlets else ()))
 
 

@@ -11,6 +11,7 @@ from ..packages.dnf_types import DnfDisplay
 from ..packages.session import PackageChange, Session
 from ..plugin.bundle import Bundle
 from ..policy.given_parameters import NOTHING_GIVEN, GivenParameters
+from ..policy.trust_floor import NO_FLOOR, TrustFloor
 from ..registry.record import Record
 from ..settings.engine.kinds import remarks
 from ..settings.engine.live import switch_off
@@ -60,6 +61,7 @@ from .plan import (
     requirements,
     skipped_scriptlets,
     solving,
+    trust,
 )
 from .plan.arriving import Arrivals
 
@@ -69,7 +71,7 @@ def plan(bundles: Sequence[Bundle], session: Session, *, run: Runner,
          again: solving.Again = solving.NOTHING,
          accounts_from: Optional[Path] = None,
          replaceable: Collection[str] = (),
-         given: GivenParameters = NOTHING_GIVEN) -> Installation:
+         given: GivenParameters = NOTHING_GIVEN, floor: TrustFloor = NO_FLOOR) -> Installation:
     """Return what installing ``bundles`` would do to the session's root; only reads.
 
     Without ``download``, packages that are not on this machine are known only from the
@@ -78,7 +80,8 @@ def plan(bundles: Sequence[Bundle], session: Session, *, run: Runner,
     or which are missing, and their checksums, by NEVRA. ``accounts_from`` is another root, in
     which accounts of the plugins have the numbers that they are to get, and parameters their
     values. ``replaceable`` are globs of the names of packages of no plugin that may be replaced
-    on a host. ``given`` are other values of parameters.
+    on a host. ``given`` are other values of parameters. ``floor`` is the level of trust that each
+    plugin has to reach.
 
     Raises NodePluginError with the reason if they cannot be installed, or SeveralReasons with
     all that are known, by plugin.
@@ -86,7 +89,7 @@ def plan(bundles: Sequence[Bundle], session: Session, *, run: Runner,
     def planned(some: Sequence[Bundle]) -> Installation:
         return _plan(some, session, run=run, download=download, skip_scriptlets=skip_scriptlets,
                      again=again, accounts_from=accounts_from, replaceable=replaceable,
-                     given=given)
+                     given=given, floor=floor)
 
     def failure(some: Sequence[Bundle]) -> Optional[NodePluginError]:
         session.forget_excludes()
@@ -106,7 +109,7 @@ def plan(bundles: Sequence[Bundle], session: Session, *, run: Runner,
 def _plan(bundles: Sequence[Bundle], session: Session, *, run: Runner,
           download: bool, skip_scriptlets: bool, again: solving.Again,
           accounts_from: Optional[Path], replaceable: Collection[str],
-          given: GivenParameters) -> Installation:
+          given: GivenParameters, floor: TrustFloor) -> Installation:
     """Return the plan for ``bundles``; raise all reasons against it, not by plugin."""
     target, books, reasons = session.target, Books(session.target.root), Reasons()
     actions = planned_jobs.actions_of(bundles, books, session, repaired=again, reasons=reasons)
@@ -121,8 +124,7 @@ def _plan(bundles: Sequence[Bundle], session: Session, *, run: Runner,
         packages = session.fetch(solution.packages, download=download)
         leaving = leaving_out.LeavingOut(active=active, shares=solution.shares,
                                          packages=packages, books=books, session=session)
-    arrivals = leaving.unpacked()
-    gone = replaced_packages.replaced(packages, books)
+    arrivals, gone = leaving.unpacked(), replaced_packages.replaced(packages, books)
     with reasons.collected():
         replaced_packages.check(gone, [bundle.descriptor.name for bundle in active], replaceable)
     _check_packages(active, packages, arrivals, books, session, reasons)
@@ -135,6 +137,7 @@ def _plan(bundles: Sequence[Bundle], session: Session, *, run: Runner,
     jobs = _described(jobs, values, packages, books, session)
     space = preview.space(target, packages)
     disputed = _check_files(jobs, arrivals, books, session, space, reasons)
+    jobs = trust.judged(jobs, packages, books, session, floor, run=run, reasons=reasons)
     _check_signatures(session, reasons, download=download)
     reasons.raise_any()
     known = preview.known_keys(packages, session, network=download)
@@ -223,6 +226,7 @@ def _package_notes(jobs: Sequence[Job], packages: Sequence[PackageChange],
     for repo in sorted({package.repo for package in packages
                         if package.arrives and not package.signed}):
         yield f"Signatures of packages from {repo} are not checked (gpgcheck is off)."
+    yield from trust.notes(jobs)
     yield from preview.changed_for_others(jobs, packages, books)
     if jobs:
         yield from majors.account_notes(packages, jobs[0].context)

@@ -13,6 +13,7 @@ from ..plugin.library import Library
 from ..plugin.parameters import Parameter
 from ..policy.given_parameters import GivenParameters, read_site
 from ..policy.refusals import refuse_deployed
+from ..policy.trust_floor import read_floor
 from ..registry import store
 from ..registry.record import Record, RecordedParameter
 from ..registry.store import Registry
@@ -102,7 +103,8 @@ def _state(plugin: Union[Record, Descriptor], state: str, source: str) -> Plugin
 def _installed(record: Record, problems: Tuple[str, ...]) -> PluginState:
     state = _state(record, "broken" if problems else "installed", record.source)
     return replace(state, problems=problems, origin=record.origin,
-                   installed_at=record.installed_at, trust=record.trust)
+                   installed_at=record.installed_at, trust=record.trust,
+                   installed_trust=record.installed_trust)
 
 
 def _compared(state: PluginState, records: Mapping[str, Record]) -> PluginState:
@@ -146,7 +148,8 @@ def _offered(bundle: Bundle, records: Mapping[str, Record], session: Session,
     try:
         refuse_deployed(session.target, live_allowed=session.policy.config.live)
         given = GivenParameters(site=read_site(session.policy.config.parameters))
-        plan = install.plan([bundle], session, run=run, download=False, given=given).plan
+        plan = install.plan([bundle], session, run=run, download=False, given=given,
+                            floor=read_floor(session.policy.config)).plan
         return replace(plugin_info, plan=plan, shares=tuple(
             share for action in plan.plugins for share in action.shares))
     except NodePluginError as exc:

@@ -27,6 +27,7 @@ from ..packages.repos import bundle_repo_id
 from ..packages.session import Session
 from ..plugin.bundle import Bundle, opened
 from ..policy.given_parameters import NOTHING_GIVEN, GivenParameters
+from ..policy.trust_floor import NO_FLOOR, TrustFloor
 from ..registry import store
 from ..registry.record import Record, source_repo
 from ..system.nevra import name_of
@@ -132,11 +133,11 @@ def needs_packages(checks: Iterable[Check]) -> Set[str]:
 def plan(checks: Sequence[Check], sources: Sources, session: Session, *,
          run: Runner, skip_scriptlets: bool = False,
          replaceable: Collection[str] = (),
-         given: GivenParameters = NOTHING_GIVEN) -> Installation:
+         given: GivenParameters = NOTHING_GIVEN, floor: TrustFloor = NO_FLOOR) -> Installation:
     """Return how to repair what ``checks``, the answer of verify, found; only reads.
 
-    What cannot be repaired is in ``plan.unrepaired``. ``skip_scriptlets``, ``replaceable`` and
-    ``given`` are as in ``install.plan``. Raises as that.
+    What cannot be repaired is in ``plan.unrepaired``. ``skip_scriptlets``, ``replaceable``,
+    ``given`` and ``floor`` are as in ``install.plan``. Raises as that.
     """
     root = session.target.root
     records = store.read_registry(root).records
@@ -148,7 +149,7 @@ def plan(checks: Sequence[Check], sources: Sources, session: Session, *,
                              else check.problems) for check in checks if check.problems]
     ready = (install.plan([_bundle(name, sources, root) for name in again], session, run=run,
                           skip_scriptlets=skip_scriptlets, again=again,
-                          replaceable=replaceable, given=given) if again
+                          replaceable=replaceable, given=given, floor=floor) if again
              else install.nothing(session))
     if not again:
         refuse_unknown((), given)

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Collection, Iterator, Mapping, Optional, Sequence, Tuple
 
@@ -10,6 +11,7 @@ from ..packages.rpm_verify import FileProblem, verify_files
 from ..packages.session import Session
 from ..registry import image_copy, store
 from ..registry.record import Record
+from ..registry.trust_level import TrustLevel, read_level
 from ..settings.engine import kinds
 from ..settings.kit.model import Context
 from ..settings.placed import leave_out
@@ -71,8 +73,16 @@ def check(record: Record, present: Mapping[str, str], session: Session, *, run: 
 
     ``recorded`` is from ``drift.recorded_states``, for several plugins.
     """
-    return Check.of(record.name, record.version,
-                    _findings(record, present, session, run, recorded))
+    compared = Check.of(record.name, record.version,
+                        _findings(record, present, session, run, recorded))
+    below = _below_floor(record, session.policy.config.trust)
+    return replace(compared, notes=(*compared.notes, *below))
+
+
+def _below_floor(record: Record, floor: TrustLevel) -> Tuple[str, ...]:
+    level = record.installed_trust.level
+    return (f"it was installed at the level of trust {level}, which is below that of this site,"
+            f" {floor.word}: remove it and install it again",) if read_level(level) < floor else ()
 
 
 def _findings(record: Record, present: Mapping[str, str], session: Session, run: Runner,

@@ -139,9 +139,11 @@ def _import_key(base: DnfBase, target: Target, package: DnfPackage, message: str
     offers = keys.offered([repo])
     message = " ".join([_with_signer(base, target, package, message),
                         *(f"The repository offers the key {line}." for line in keys.lines(offers))])
-    if trust.fingerprints:
-        _import_trusted(base, package, message, trust, offers)
+    if _imported(base, package, trust, offers):
         return
+    if trust.fingerprints:
+        raise Refused(f"{message} --trust-key names another key.",
+                      hint="Compare the fingerprint with what the vendor publishes.")
     if package.reponame in bundle_repos:
         if trust.every:
             base.package_import_key(package, fullaskcb=lambda *_: True)
@@ -159,15 +161,17 @@ def _import_key(base: DnfBase, target: Target, package: DnfPackage, message: str
     base.package_import_key(package, fullaskcb=lambda *_: conf.assumeyes or explicit_yes(base))
 
 
-def _import_trusted(base: DnfBase, package: DnfPackage, message: str, trust: KeyTrust,
-                    offers: Mapping[str, Sequence[PublicKey]]) -> None:
-    """Import the key among ``offers`` that signed a package, if the user trusts its fingerprint."""
+def _imported(base: DnfBase, package: DnfPackage, trust: KeyTrust,
+              offers: Mapping[str, Sequence[PublicKey]]) -> bool:
+    """Import the key among ``offers`` that signed a package, if its fingerprint is trusted.
+
+    Returns whether it is.
+    """
     signer = _signer(package)
     trusted = {fingerprint for offered in offers.values() for key in offered
                if trust.names(key) and key.is_named(signer) for fingerprint in key.fingerprints}
     if not trusted:
-        raise Refused(f"{message} --trust-key names another key.",
-                      hint="Compare the fingerprint with what the vendor publishes.")
+        return False
     conf = base.conf
     before, conf.assumeyes = conf.assumeyes, False  # or DNF imports all keys and asks for none
     try:
@@ -175,6 +179,7 @@ def _import_trusted(base: DnfBase, package: DnfPackage, message: str, trust: Key
             package, fullaskcb=lambda key: key["fingerprint"].lower() in trusted)
     finally:
         conf.assumeyes = before
+    return True
 
 
 def _with_signer(base: DnfBase, target: Target, package: DnfPackage, message: str) -> str:

@@ -34,7 +34,7 @@ _SIGNATURES = ("OPENPGP", "RSAHEADER", "DSAHEADER", "SIGPGP", "SIGGPG")
 # "RSA/SHA256, Mon 01 Jan 2024 …, Key ID 0123456789abcdef"; newer ones give a fingerprint
 _KEY = re.compile(r"[Kk]ey (?:ID|[Ff]ingerprint):? ([0-9a-f]{16,64})")
 # RPMVSF_MASK_NOSIGNATURES and _NODIGESTS, and no need for a header, of rpmts.h
-_UNCHECKED = -1
+UNCHECKED = -1
 # Control characters of C0 and C1, and those that turn the direction of text
 UNSHOWN = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 ACCOUNT_LINE = re.compile(r"(?:u!?|g|m)\s")  # not comments, not ranges of ids for all accounts
@@ -140,7 +140,7 @@ def build_time(path: Path) -> int:
 
 def _raw_header(path: Path) -> RpmHeader:
     transaction = rpm.TransactionSet()
-    transaction.setVSFlags(_UNCHECKED)
+    transaction.setVSFlags(UNCHECKED)
     try:
         handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError as exc:

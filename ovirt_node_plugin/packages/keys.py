@@ -45,6 +45,25 @@ def offered(repos: Iterable[DnfRepo], *, network: bool = True) -> Dict[str, List
     return keys
 
 
+def files(root: Path, repos: Iterable[DnfRepo], *, network: bool) -> List[bytes]:
+    """Return the keys in the root's rpm database, and those that ``repos`` offer, as files.
+
+    What cannot be read is left out. Without ``network`` only files of this machine are read.
+    """
+    found: Dict[bytes, None] = {}
+    transaction = dnf.rpm.transaction.initReadOnlyTransaction(str(root))
+    for raw in transaction.dbMatch("name", "gpg-pubkey"):
+        for text in texts_of(raw, "pubkeys"):
+            with contextlib.suppress(ValueError):  # no base64
+                found[base64.b64decode(text)] = None
+    urls = {url: repo for repo in repos for url in repo.gpgkey}
+    for url, offering in urls.items():
+        with contextlib.suppress(OSError, dnf.exceptions.Error):
+            if url.startswith("file://") or network:
+                found[_content(url, offering)] = None
+    return list(found)
+
+
 def by_id(keys: Iterable[PublicKey]) -> Mapping[str, PublicKey]:
     """Return the keys by their ids and those of their subkeys."""
     return {name: key for key in keys for name in key.ids}

@@ -324,6 +324,11 @@ class Session:
         offers = keys.offered(chosen, network=network)
         return [*keys.of_root(self.target.root), *itertools.chain.from_iterable(offers.values())]
 
+    def key_files(self, repo_ids: Collection[str], *, network: bool) -> List[bytes]:
+        """Return the keys in the root, and those that repositories offer; see ``keys.files``."""
+        chosen = filter(None, map(self._base.repos.get, sorted(repo_ids)))
+        return keys.files(self.target.root, chosen, network=network)
+
     def owners(self, path: str) -> List[str]:
         """Return the NEVRAs of the installed packages that contain the absolute ``path``."""
         return [str(package) for package in self._base.sack.query().installed().filter(file=path)]

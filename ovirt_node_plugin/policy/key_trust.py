@@ -14,11 +14,12 @@ class KeyTrust:
     """Which of the keys that repositories offer are trusted without a question.
 
     ``every`` are all keys of bundles, ``fingerprints`` single keys of any repository: then no
-    other one is trusted.
+    other one is trusted. ``bound`` are keys that the site has bound to vendors.
     """
 
     every: bool = False
     fingerprints: FrozenSet[str] = field(default_factory=frozenset)
+    bound: FrozenSet[str] = field(default_factory=frozenset)
 
     @property
     def options(self) -> List[str]:
@@ -28,7 +29,7 @@ class KeyTrust:
 
     def names(self, key: PublicKey) -> bool:
         """Return whether the fingerprint of ``key`` is given, not only that of a subkey."""
-        return key.fingerprint in self.fingerprints
+        return key.fingerprint in self.fingerprints | self.bound
 
 
 NO_TRUST = KeyTrust()

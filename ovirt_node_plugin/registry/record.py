@@ -9,6 +9,7 @@ from typing import Iterable, Optional, Tuple
 from ..undo.changes import Applied
 from .origin import Origin
 from .rules import trust_of
+from .trust_level import InstalledTrust
 
 _REPO_SOURCE = "repo "
 _ROUNDS = 600_000
@@ -78,6 +79,7 @@ class Record:
     together: Tuple[str, ...] = ()
     recorded_origin: Optional[Origin] = None
     parameters: Tuple[RecordedParameter, ...] = ()
+    installed_trust: InstalledTrust = InstalledTrust()
 
     @property
     def origin(self) -> Origin:

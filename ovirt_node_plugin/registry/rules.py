@@ -12,6 +12,9 @@ UNSIGNED = "unsigned"
 UNKNOWN = "unknown"
 """Nothing is known about its packages."""
 
+LEVELS = ("any", "signed", "vendor", "catalog")
+"""The levels of trust that a site can demand, the lowest first: see ``trust_level``."""
+
 _NAME = re.compile(r"[a-z0-9][a-z0-9._+\-]{0,63}")  # as plugin-name in the schemas
 
 

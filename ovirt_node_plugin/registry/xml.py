@@ -21,6 +21,7 @@ from ..undo.changes import Applied, AppliedState, Change
 from .origin import Origin
 from .outcomes import from_text, to_text
 from .record import InstalledPackage, Record, RecordedParameter
+from .trust_level import InstalledTrust
 from .undo_data import UndoData
 
 _MAX_ID = (1 << 32) - 2  # for chown(2), the next number means no change
@@ -51,6 +52,7 @@ def dump_record(record: Record) -> bytes:
                           location=record.recorded_origin.location)
         for key in record.recorded_origin.keys:
             _element(origin, "key", id=key)
+    _dump_trust(root, record.installed_trust)
     repos = etree.SubElement(root, "repos")
     for repo_id in sorted(set(record.repos)):
         _element(repos, "repo", id=repo_id)
@@ -94,6 +96,7 @@ def load_record(data: bytes, *, origin: str) -> Record:
         settings=tuple(_load_setting(node, source) for node in _inside(root, "settings")),
         together=tuple(_get(node, "name") for node in _inside(root, "together")),
         recorded_origin=_load_origin(root.first("origin")),
+        installed_trust=_load_trust(root.first("trust")),
         parameters=tuple(RecordedParameter(
             name=_get(node, "name"), type=_get(node, "type"), value=_get(node, "value"),
             digest=_get(node, "digest"), default=_get(node, "default") == "yes")
@@ -114,6 +117,21 @@ def _load_origin(node: Optional[XmlElement]) -> Optional[Origin]:
         return None
     return Origin(vendor=_get(node, "vendor"), location=_get(node, "location"),
                   keys=tuple(sorted(_get(key, "id") for key in node.all("key"))))
+
+
+def _dump_trust(root: etree._Element, trust: InstalledTrust) -> None:
+    if trust != InstalledTrust():
+        _element(root, "trust", level=trust.level, floor=trust.floor,
+                 **({"nogpgcheck": "yes"} if trust.nogpgcheck else {}),
+                 **({"signed-by": trust.signed_by} if trust.signed_by else {}))
+
+
+def _load_trust(node: Optional[XmlElement]) -> InstalledTrust:
+    if node is None:
+        return InstalledTrust()
+    return InstalledTrust(level=_get(node, "level"), floor=_get(node, "floor"),
+                          nogpgcheck=_get(node, "nogpgcheck") == "yes",
+                          signed_by=_get(node, "signed-by"))
 
 
 def dump_undo_data(undo_data: UndoData) -> bytes:

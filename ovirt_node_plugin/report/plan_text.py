@@ -44,6 +44,7 @@ from ..operations.model.results import (
     Space,
 )
 from ..packages.repos import RepoState
+from ..registry.rules import LEVELS
 from ..system.words import size
 from .layout import field as _field
 from .layout import table as _table
@@ -51,6 +52,7 @@ from .layout import table as _table
 _GROUPS = (("Installed Plugins", ("installed", "broken")), ("Available Plugins", ("available",)))
 _PLANNED = {INSTALL: "Installing", UPGRADE: "Upgrading", REPAIR: "Repairing",
             REMOVE: "Removing", KEEP: "Keeping"}
+_ANY = LEVELS[0]
 _MOST_FOLDERS = 6  # folders that a plan names
 _MOST_PLAIN = 10  # drop-ins of a package that a plan names, if there is nothing to say of them
 _REVIEWED = {
@@ -118,7 +120,8 @@ def infos(plugins: Sequence[PluginInfo]) -> List[str]:
         fields = [("Name", state.name), ("Version", state.version), ("Vendor", state.vendor),
                   ("State", state.state), ("Source", state.source),
                   ("Origin", state.origin.text() if state.origin is not None else ""),
-                  ("Installed", state.installed_at), ("Summary", state.summary),
+                  ("Trust", _trust(state)), ("Installed", state.installed_at),
+                  ("Summary", state.summary),
                   ("URL", plugin.url), ("License", plugin.license)]
         for name, value in fields:
             lines += _field(name, value) if value else []
@@ -171,6 +174,14 @@ def checks(results: Sequence[Check], *, next_step: str = "") -> List[str]:
     return lines or ["No plugins are installed."]
 
 
+def _trust(state: PluginState) -> str:
+    trust = state.installed_trust
+    if trust is None:
+        return ""
+    checks = ", installed with --nogpgcheck" if trust.nogpgcheck else ""
+    return f"{trust.level}, packages {state.trust}{checks}"
+
+
 def repos(states: Sequence[RepoState]) -> List[str]:
     """Return the table of repositories."""
     rows = [("repo id", "state", "plugin", "reason")]
@@ -192,6 +203,7 @@ def _plugin_lines(plugin: PluginAction, *, with_packages: bool, kept: str) -> Li
     if plugin.origin_change:
         lines += ["   another origin than that of the installed version:",
                   *(f"     {line}" for line in plugin.origin_change)]
+    lines += _trust_lines(plugin)
     lines += [f"   repairs: {problem}" for problem in plugin.repairs]
     if plugin.repairs and with_packages:
         lines.append(f"   packages from {plugin.source}")
@@ -207,6 +219,17 @@ def _plugin_lines(plugin: PluginAction, *, with_packages: bool, kept: str) -> Li
     lines += [f"   shares {share.kind} {share.name} with {', '.join(share.plugins)}"
               for share in plugin.shares]
     return lines + [f"   note: {note}" for note in plugin.notes]
+
+
+def _trust_lines(plugin: PluginAction) -> List[str]:
+    """Return lines about the trust in a plugin, if the site or the command line decides it."""
+    trust = plugin.trust
+    if trust is None:
+        return []
+    lines = [f"   level of trust: {trust.level}"] if trust.floor != _ANY else []
+    lines += [f"   archive signed by {trust.signed_by}"] if trust.signed_by else []
+    return lines + (["   signatures of packages are not checked: --nogpgcheck"]
+                    if trust.nogpgcheck else [])
 
 
 def _content_lines(content: str) -> List[str]:

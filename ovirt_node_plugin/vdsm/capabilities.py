@@ -101,17 +101,18 @@ def _plugin(registry: str, manifests: str, name: str) -> tuple[dict[str, object]
         return _entry(name, problem=f"its record is damaged: {exc}"), None
     trust = trust_of([(signer, checked) for _, signer, checked in record.packages])
     plugin = _entry(name, version=record.texts["version"], vendor=record.texts["vendor"],
-                    date=record.installed_at, trust=trust)
+                    date=record.installed_at, trust=trust, trust_level=record.trust_level)
     if not _has_undo_data(manifests, name):
         _break(plugin, "its manifest is missing")
     return plugin, record
 
 
 def _entry(name: str, *, version: str = "", vendor: str = "", date: str = "",
-           trust: str = UNKNOWN, problem: str = "") -> dict[str, object]:
+           trust: str = UNKNOWN, trust_level: str = "", problem: str = "") -> dict[str, object]:
     plugin: dict[str, object] = {
         "name": name, "version": _cut(version), "vendor": _cut(vendor), "state": "installed",
-        "installDate": date, "trust": trust, "problem": ""}
+        "installDate": date, "trust": trust, "trustLevel": trust_level,
+        "problem": ""}
     if problem:
         _break(plugin, problem)
     return plugin

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable
 from xml.parsers import expat
 
+from ..registry.rules import LEVELS
 from ..system.limits import RECORD_BYTES, XML_DEPTH
 from ..system.regular_files import NotRegular, TooLarge, read_regular
 
@@ -29,12 +30,14 @@ class Scanned:
     """The parts of a record that VDSM shows.
 
     ``texts`` has name, version and vendor; ``installed_at`` is as in the record;
+    ``trust_level`` is the level of trust at the install, the lowest if it is not recorded;
     ``packages`` has the NEVRA, the signer, and whether the signature was checked.
     """
 
     def __init__(self) -> None:
         self.texts: dict[str, str] = {}
         self.installed_at = ""
+        self.trust_level = LEVELS[0]
         self.packages: list[tuple[str, str, bool]] = []
 
 
@@ -122,6 +125,10 @@ class _RecordParser:
             self._scanned.installed_at = attributes.get("at", "")
             if not _TIME.fullmatch(self._scanned.installed_at):
                 raise Damaged("it does not say when it was installed")
+        elif tag == "trust":
+            self._scanned.trust_level = attributes.get("level", "")
+            if self._scanned.trust_level not in LEVELS:
+                raise Damaged("it has an unknown level of trust")
 
     def _package(self, attributes: dict[str, str]) -> None:
         nevra = attributes.get("nevra", "")

@@ -8,6 +8,7 @@ import pytest
 
 from ovirt_node_plugin.config import Config, read_config
 from ovirt_node_plugin.errors import Status, UsageError
+from ovirt_node_plugin.registry.trust_level import TrustLevel
 
 pytestmark = pytest.mark.unit
 
@@ -26,12 +27,14 @@ def test_every_option_has_its_effect() -> None:
         "enabled": "1", "node_policy": " Plugins ", "live": "Yes", "live_allow": "a*, b  c",
         "library": "/one /two", "core_lists": "/lists", "allowed_paths": "Warn",
         "path_lists": "/paths", "parameters": "/values",
+        "trust": " Vendor", "vendors": "/bound",
         "others_off": "snapper, *-upload", "upgrade": " Restore"})
     assert config == Config(
         bind_all=False, live=True, live_allow=("a*", "b", "c"),
         library=(Path("/one"), Path("/two")), core_lists=(Path("/lists"),),
         allowed_paths="warn", path_lists=(Path("/paths"),), parameters=(Path("/values"),),
-        others_off=("snapper", "*-upload"), upgrade="restore")
+        others_off=("snapper", "*-upload"), upgrade="restore",
+        trust=TrustLevel.VENDOR, vendors=(Path("/bound"),))
 
 
 def test_an_empty_list_allows_nothing() -> None:
@@ -61,5 +64,6 @@ def test_the_shipped_file_shows_each_option_with_its_default() -> None:
             options[name] = value
     assert set(options) == {"enabled", "node_policy", "live", "isolation",
                             "isolation_allow", "live_allow", "library", "core_lists",
-                            "allowed_paths", "path_lists", "parameters", "others_off", "upgrade"}
+                            "allowed_paths", "path_lists", "parameters", "others_off", "upgrade",
+                            "trust", "vendors"}
     assert read_config(options) == Config()

@@ -36,7 +36,8 @@ def save(job: Job, jobs: Sequence[Job], packages: Sequence[PackageChange], books
         target_kind=target.kind, target_version=target.version,
         repos=tuple(sorted(repos)), packages=tuple(_packages(job, packages, books, session)),
         settings=state.settings, together=tuple(sorted(together - {job.name})),
-        recorded_origin=job.recorded_origin, parameters=job.parameters.recorded)
+        recorded_origin=job.recorded_origin, parameters=job.parameters.recorded,
+        installed_trust=job.trust)
     undo_data = UndoData(descriptor.name, descriptor=descriptor.source_xml, state=state,
                          files=descriptor.files)
     store.save(target.root, record, undo_data, inventory)

@@ -7,6 +7,7 @@ from typing import Collection, FrozenSet, Mapping, Optional, Sequence, Tuple
 from ...plugin.bundle import Bundle
 from ...registry.origin import Origin
 from ...registry.record import Record
+from ...registry.trust_level import InstalledTrust
 from ...settings.engine.kinds import is_derived, is_shared
 from ...settings.engine.upgrade import Upgrade
 from ...settings.kit.model import Context
@@ -36,6 +37,7 @@ class Job:
     context: Context
     origin: Optional[Origin] = None
     parameters: ParameterValues = NO_VALUES
+    trust: InstalledTrust = InstalledTrust()
 
     @property
     def old_origin(self) -> Optional[Origin]:

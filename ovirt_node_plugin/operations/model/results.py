@@ -7,6 +7,7 @@ from typing import Iterable, Optional, Tuple
 from ...errors import DisputedFile
 from ...packages.session import PackageChange
 from ...registry.origin import Origin
+from ...registry.trust_level import InstalledTrust
 from ...system.differences import PropertyDifference
 from ...target import Target
 
@@ -192,7 +193,8 @@ class PluginAction:
     installed version if it is another vendor's, else None. ``repairs`` are the problems that
     the command repair is to end; ``next_step`` is the command that repairs a plugin which is
     kept, empty if it has no problem. ``known_keys`` are the keys of both
-    origins of which fingerprint and owner are known.
+    origins of which fingerprint and owner are known. ``trust`` is how far the plugin is trusted,
+    None for KEEP and REMOVE.
     """
 
     action: str
@@ -214,6 +216,7 @@ class PluginAction:
     next_step: str = ""
     known_keys: Tuple[KnownKey, ...] = ()
     parameters: Tuple[PlannedParameter, ...] = ()
+    trust: Optional[InstalledTrust] = None
 
     @property
     def origin_change(self) -> Tuple[str, ...]:
@@ -273,8 +276,8 @@ class PluginState:
     ``state`` is ``installed``, ``broken`` or ``available``; ``problems`` are the reasons
     for ``broken``; ``source`` is where it was or would be installed from; ``origin`` is None
     unless it is installed. ``installed_at`` and ``trust``, a constant of ``registry.rules``, are
-    empty unless a record tells them. ``upgrades`` is the installed version if an available one
-    is newer, else empty.
+    empty unless a record tells them, and ``installed_trust`` is None then. ``upgrades`` is the
+    installed version if an available one is newer, else empty.
     """
 
     name: str
@@ -288,6 +291,7 @@ class PluginState:
     installed_at: str = ""
     trust: str = ""
     upgrades: str = ""
+    installed_trust: Optional[InstalledTrust] = None
 
 
 @dataclass(frozen=True)

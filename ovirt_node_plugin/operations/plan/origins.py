@@ -24,8 +24,7 @@ def origin_of(bundle: Bundle, nevras: Collection[str], packages: Sequence[Packag
     offer unchanged. Packages of other repositories do not identify the plugin, unless its
     descriptor is the installed one, as in a repair.
     """
-    name, repo_id = bundle.descriptor.name, source_repo(bundle.source)
-    own = {bundle_repo_id(name), *bundle.descriptor.repo_ids, *filter(None, (repo_id,))}
+    name, repo_id, own = bundle.descriptor.name, source_repo(bundle.source), own_repos(bundle)
     arriving = [change for change in packages if change.arrives and change.nevra in nevras]
     telling = [change for change in arriving if change.repo in own]
     installed = _is_installed(bundle, books)
@@ -39,6 +38,12 @@ def origin_of(bundle: Bundle, nevras: Collection[str], packages: Sequence[Packag
     if installed and not location:  # its repository is not in this run, as after --repofrompath
         location = books.records[name].origin.location
     return Origin(bundle.descriptor.vendor, keys_of(signers), location)
+
+
+def own_repos(bundle: Bundle) -> Set[str]:
+    """Return the ids of the repositories that belong to the plugin in ``bundle``."""
+    return {bundle_repo_id(bundle.descriptor.name), *bundle.descriptor.repo_ids,
+            *filter(None, (source_repo(bundle.source),))}
 
 
 def refuse_changed(plan: Plan) -> None:

@@ -70,7 +70,7 @@ def action(job: Job, jobs: Sequence[Job], packages: Sequence[PackageChange], boo
         shares=_shares(job, jobs, books, packages),
         notes=(*selection.left_out(descriptor, context), *selection.unused_files(descriptor),
                *job.parameters.notes, *upgrade.notes),
-        parameters=job.parameters.changes(job.old),
+        parameters=job.parameters.changes(job.old), trust=job.trust,
         origin=job.recorded_origin, old_origin=job.old_origin,
         known_keys=tuple(dict.fromkeys(
             KnownKey(name, key.fingerprint, key.owner) for key in known for name in key.ids

@@ -4,7 +4,6 @@ The dates of keys are far from today's, so that no test depends on the clock.
 """
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 from typing import Iterator, List
 
@@ -12,56 +11,23 @@ import pytest
 
 from ovirt_node_plugin.system.run import run
 from ovirt_node_plugin.system.signatures import BadSignature, Fault, Signer, verify_detached
+from tests.support.gpg_keys import DATA, GpgKeys, gpg_keys
 
 pytestmark = pytest.mark.root
 
-DATA = b"the packed plugin\n"
-MADE, SIGNED, LATER = "20200101T000000", "20200101T010000", "20900101T000000"
+LATER = "20900101T000000"
 KINDS = {"vendor": "rsa2048", "other": "ed25519", "revoked": "rsa2048", "small": "rsa1024",
          "dsa": "dsa1024"}
 
 
-class Keys:
-    """Keys with one user id each, in a GNUPGHOME."""
-
-    def __init__(self, home: Path) -> None:
-        self.home = home
-
-    def gpg(self, *words: str, data: bytes = b"", at: str = SIGNED) -> bytes:
-        return subprocess.run(
-            ["gpg", "--homedir", self.home, "--batch", "--quiet", "--pinentry-mode", "loopback",
-             "--passphrase", "", "--faked-system-time", at, *words], input=data,
-            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True).stdout
-
-    def add(self, name: str, algorithm: str, expires: str = "never", at: str = MADE) -> None:
-        self.gpg("--quick-generate-key", name, algorithm, "sign", expires, at=at)
-
-    def fingerprint(self, name: str) -> str:
-        lines = self.gpg("--with-colons", "--list-keys", name).decode().splitlines()
-        return next(line.split(":")[9] for line in lines if line.startswith("fpr:"))
-
-    def export(self, *names: str) -> bytes:
-        return self.gpg("--armor", "--export", *names)
-
-    def sign(self, by: str, *words: str, data: bytes = DATA, at: str = SIGNED) -> bytes:
-        return self.gpg(*words, "--armor", "--local-user", by, "--detach-sign", data=data, at=at)
-
-    def revoke(self, name: str) -> None:
-        path = self.home / f"openpgp-revocs.d/{self.fingerprint(name)}.rev"
-        self.gpg("--import", data=path.read_bytes().replace(b":---", b"---"))
-
-
 @pytest.fixture(scope="module")
-def keys(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keys]:
-    home = tmp_path_factory.mktemp("gnupg")
-    home.chmod(0o700)
-    keys = Keys(home)
-    for name, algorithm in KINDS.items():
-        keys.add(name, algorithm)
-    keys.add("expired", "ed25519", "1d")
-    keys.add("future", "ed25519", at=LATER)
-    yield keys
-    subprocess.run(["gpgconf", "--homedir", home, "--kill", "all"], check=True)
+def keys() -> Iterator[GpgKeys]:
+    with gpg_keys() as keys:
+        for name, algorithm in KINDS.items():
+            keys.add(name, algorithm)
+        keys.add("expired", "ed25519", "1d")
+        keys.add("future", "ed25519", at=LATER)
+        yield keys
 
 
 def verify(signature: bytes, *known: bytes) -> Signer:
@@ -74,7 +40,7 @@ def refused(signature: bytes, *known: bytes) -> BadSignature:
     return caught.value
 
 
-def test_the_key_of_a_valid_signature_is_told(keys: Keys, tmp_path: Path) -> None:
+def test_the_key_of_a_valid_signature_is_told(keys: GpgKeys, tmp_path: Path) -> None:
     path = tmp_path / "-packed.tar"
     path.write_bytes(DATA)
     known = keys.export("vendor", "other")
@@ -89,7 +55,7 @@ def test_the_key_of_a_valid_signature_is_told(keys: Keys, tmp_path: Path) -> Non
     assert verify(both, keys.export("vendor")) == signer
 
 
-def test_each_signature_that_is_not_accepted_has_its_reason(keys: Keys) -> None:
+def test_each_signature_that_is_not_accepted_has_its_reason(keys: GpgKeys) -> None:
     cases = [
         (keys.sign("vendor", data=b"x"), "vendor", Fault.ALTERED, "vendor"),
         (keys.sign("vendor") + keys.sign("other", data=b"x"), "vendor other", Fault.ALTERED,
@@ -113,7 +79,7 @@ def test_each_signature_that_is_not_accepted_has_its_reason(keys: Keys) -> None:
     assert refused(keys.sign("vendor")).fault is Fault.UNKNOWN
 
 
-def test_a_revocation_counts_in_whichever_file_of_keys_it_is(keys: Keys) -> None:
+def test_a_revocation_counts_in_whichever_file_of_keys_it_is(keys: GpgKeys) -> None:
     before, signature = keys.export("revoked"), keys.sign("revoked")
     assert verify(signature, before).owner == "revoked"
     keys.revoke("revoked")
@@ -122,7 +88,7 @@ def test_a_revocation_counts_in_whichever_file_of_keys_it_is(keys: Keys) -> None
         assert refused(signature, *known).fault is Fault.REVOKED
 
 
-def test_a_later_date_of_expiry_counts(keys: Keys) -> None:
+def test_a_later_date_of_expiry_counts(keys: GpgKeys) -> None:
     keys.add("extended", "ed25519", "1d")
     old, signature = keys.export("extended"), keys.sign("extended")
     keys.gpg("--quick-set-expire", keys.fingerprint("extended"), "0")
@@ -130,7 +96,7 @@ def test_a_later_date_of_expiry_counts(keys: Keys) -> None:
     assert verify(signature, old, keys.export("extended")).owner == "extended"
 
 
-def test_what_is_no_detached_signature_of_all_bytes_is_refused(keys: Keys) -> None:
+def test_what_is_no_detached_signature_of_all_bytes_is_refused(keys: GpgKeys) -> None:
     known = keys.export("vendor")
     whole = keys.gpg("--local-user", "vendor", "--sign", data=DATA)
     clear = keys.gpg("--local-user", "vendor", "--clearsign", data=DATA)

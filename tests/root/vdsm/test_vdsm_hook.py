@@ -75,7 +75,7 @@ def test_an_installed_plugin_is_reported_as_in_its_record(
     assert result.plugins == {"storage": {
         "name": "storage", "version": "1.0", "vendor": "ACME Storage Inc.", "state": "installed",
         "installDate": "2023-11-14T22:13:20Z", "problem": "",
-        "trust": store.read_record(node, "storage").trust}}
+        "trust": store.read_record(node, "storage").trust, "trustLevel": "any"}}
 
 
 def test_a_plugin_whose_packages_are_missing_is_broken(built: support.Fixtures, node: Path,
