@@ -21,8 +21,8 @@ from ..system.signing import SigningKey, find_key, sign_file, sign_rpms
 from . import bundle_checks, packed_files, packed_metadata, packed_outputs, packed_repo, packed_tar
 from .codes import Severity
 from .findings import LintFinding
-from .lint import Report, lint
-from .packed_base import PackBase, read_base
+from .lint import Report, lint_on
+from .packed_base import PackBase, opened
 from .packed_files import KEYS, REPO
 from .packed_names import stem
 
@@ -36,9 +36,9 @@ _BLOCK = 1 << 20
 class PackOrder:
     """What to pack: the folder ``bundle``, and where to: the folder ``output``.
 
-    ``complete`` are roots and repositories as in ``read_base``, ``key`` is a secret key of GnuPG
-    or empty, ``baseurl`` the address at which ``repo/`` will be, or empty. ``force`` replaces
-    outputs. ``core_lists`` are folders with lists of core packages.
+    ``complete`` are roots and repositories as in ``packed_base.opened``, ``key`` is a secret key
+    of GnuPG or empty, ``baseurl`` the address at which ``repo/`` will be, or empty. ``force``
+    replaces outputs. ``core_lists`` are folders with lists of core packages.
     """
 
     bundle: Path
@@ -85,19 +85,19 @@ def pack(order: PackOrder, *, run: Runner, progress: Progress) -> PackedPlugin:
     ``complete``, ``sign_rpms`` and ``packed_metadata.make``.
     """
     _check_places(order)
-    base = read_base(order.complete)
     order = dataclasses.replace(order, baseurl=packed_repo.check_address(order.baseurl))
     key = find_key(order.key, run=run) if order.key else None
-    report = _structure(order, base, run)
-    if report is not None:
-        return PackedPlugin(report)
-    descriptor = read_descriptor(order.bundle.absolute() / DESCRIPTOR_NAME)
-    names = _names(descriptor)
-    if key is not None and not order.force:
-        packed_outputs.refuse_existing(order.output, names)  # signatures are never the same
-    with workspace.destination(order.output / names[0]) as place:
-        return _Packing(order, base, key, run=run, progress=progress,
-                        folder=place.target).packed(descriptor)
+    with opened(order.complete, run=run) as base:
+        report = _structure(order, base, run)
+        if report is not None:
+            return PackedPlugin(report)
+        descriptor = read_descriptor(order.bundle.absolute() / DESCRIPTOR_NAME)
+        names = _names(descriptor)
+        if key is not None and not order.force:
+            packed_outputs.refuse_existing(order.output, names)  # signatures are never the same
+        with workspace.destination(order.output / names[0]) as place:
+            return _Packing(order, base, key, run=run, progress=progress,
+                            folder=place.target).packed(descriptor)
 
 
 def _names(descriptor: Descriptor) -> Sequence[str]:
@@ -128,7 +128,7 @@ def _structure(order: PackOrder, base: PackBase, run: Runner) -> Optional[Report
         if all(finding.severity != Severity.ERROR or finding.code.startswith(_MADE_AGAIN)
                for finding in result.findings) and result.bundle is not None:
             return None
-    return lint(order.bundle, run=run, against=base.paths)
+    return lint_on(order.bundle, base.known, run=run)
 
 
 class _Packing:
@@ -204,7 +204,7 @@ class _Packing:
     def _lint(self) -> Report:
         """Return the findings about what is packed, with the paths that were given."""
         with self._progress.step("lint", "Checking the plugin"):
-            report = lint(self._folder, run=self._run, against=self._source.paths)
+            report = lint_on(self._folder, self._source.known, run=self._run)
         return dataclasses.replace(report, path=self._order.bundle, findings=tuple(
             self._renamed(finding) for finding in report.findings
             if self._key is None or finding.code not in _ENDED))

@@ -1,70 +1,60 @@
-"""The base for which a plugin is completed: an unpacked root, and repositories."""
+"""What a plugin is completed for and from: a root, and repositories on this machine or the web."""
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import List, Optional, Sequence, Tuple
+from typing import Iterator, Optional, Sequence, Tuple
 
-from ..errors import UsageError
-from ..system.rpm_database import find_rpmdb
+from ..errors import BadImage, UsageError
+from ..system.run import Runner
 from ..target import Target, identify
+from . import bases
 
 _URLS = ("https://", "file://")
+_HINT = ("Give the folder of a repository or of an unpacked root, an image, a saved base or its"
+         " version, or an address with https.")
 
 
 @dataclass(frozen=True)
 class PackBase:
-    """What a plugin is completed for and from.
+    """A base as ``lint`` has it, and the addresses ``urls`` of repositories."""
 
-    ``target`` is the root whose packages the plugin can use, None without one; ``repos`` are URLs
-    of repositories, ``folders`` those of them that are folders, by their paths.
-    """
-
-    target: Optional[Target] = None
-    repos: Tuple[str, ...] = ()
-    folders: Tuple[Path, ...] = ()
+    known: bases.Base
+    urls: Tuple[str, ...] = ()
 
     @property
     def is_known(self) -> bool:
         """Whether there is anything."""
-        return self.target is not None or bool(self.repos)
+        return self.known.is_known or bool(self.urls)
 
     @property
-    def paths(self) -> Tuple[Path, ...]:
-        """The root and the folders."""
-        return (*((self.target.root,) if self.target is not None else ()), *self.folders)
+    def target(self) -> Optional[Target]:
+        """The root whose packages the plugin can use, None without one."""
+        return identify(self.known.packages) if self.known.packages is not None else None
+
+    @property
+    def repos(self) -> Tuple[str, ...]:
+        """The URLs of all repositories."""
+        return (*self.urls, *(folder.absolute().as_uri() for folder in self.known.repos))
 
 
-def read_base(words: Sequence[str]) -> PackBase:
-    """Return the base that ``words`` name: one root at most, folders of repositories, URLs.
+@contextlib.contextmanager
+def opened(words: Sequence[str], *, run: Runner) -> Iterator[PackBase]:
+    """Yield the base that ``words`` name: what ``bases.opened`` takes, and URLs.
 
     Raises UsageError for anything else, also for an address over http: nothing would show that
-    its packages are those of their vendor.
+    its packages are those of their vendor. Raises BadImage as ``bases.opened``.
     """
-    target: Optional[Target] = None
-    repos: List[str] = []
-    folders: List[Path] = []
     for word in words:
-        path = Path(word)
-        if word.startswith(_URLS):
-            repos.append(word)
-        elif (path / "repodata/repomd.xml").is_file():
-            folders.append(path)
-            repos.append(path.absolute().as_uri())
-        elif path.is_dir() and find_rpmdb(path.resolve()) is not None:
-            if target is not None:
-                raise UsageError("--complete: only one root can be given",
-                                 hint="Complete the plugin for the oldest one.")
-            target = identify(path.resolve())
-        else:
-            raise _no_base(word)
-    return PackBase(target, tuple(repos), tuple(folders))
-
-
-def _no_base(word: str) -> UsageError:
-    if word.startswith("http://"):
-        return UsageError(f"--complete: {word} is not protected against changes on the way",
-                          hint="Give an address with https, or the folder of a copy.")
-    return UsageError(f"--complete: {word} is neither a root nor a repository",
-                      hint="Give a folder in which an image is unpacked, a folder with repodata/,"
-                           " or an address with https.")
+        if word.startswith("http://"):
+            raise UsageError(f"--complete: {word} is not protected against changes on the way",
+                             hint="Give an address with https, or the folder of a copy.")
+    urls = tuple(word for word in words if word.startswith(_URLS))
+    with contextlib.ExitStack() as stack:
+        try:
+            base = stack.enter_context(bases.opened(
+                [Path(word) for word in words if word not in urls], run=run))
+        except (UsageError, BadImage) as exc:
+            raise type(exc)(exc.message.replace("--against", "--complete"), hint=_HINT) from exc
+        yield PackBase(base, urls)

@@ -82,9 +82,9 @@ def name_keys(repo: PublishedRepo, keys: Sequence[str], *, signed: bool) -> bool
 
 def change_options(path: Path, repo_id: str, options: Mapping[str, Optional[str]]) -> None:
     """Set ``options`` of a repository in a ``.repo`` file; all else is kept. None removes one."""
-    lines: List[str] = []
+    lines: List[str] = []  # as dnf has them: a carriage return ends none
     inside, skipping, end = False, False, 0
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in path.read_bytes().decode().rstrip("\n").split("\n"):
         header = re.match(r"\s*\[(.+)\]", line)
         if header:
             inside = header.group(1) == repo_id
@@ -97,7 +97,7 @@ def change_options(path: Path, repo_id: str, options: Mapping[str, Optional[str]
         if inside and line.strip() and not line.lstrip().startswith("#"):
             end = len(lines)
     new = [f"{name}={value}" for name, value in options.items() if value is not None]
-    path.write_text("\n".join([*lines[:end], *new, *lines[end:]]) + "\n", encoding="utf-8")
+    path.write_bytes(("\n".join([*lines[:end], *new, *lines[end:]]) + "\n").encode())
 
 
 def with_repo(data: bytes, repo_id: str) -> bytes:

@@ -100,7 +100,7 @@ class _Solver:
         if not changed:
             raise self._unmet(problems)
         raise NeedsNewerImage(
-            f"plugin {self._descriptor.name} requires core packages that {target.root} does not"
+            f"plugin {self._descriptor.name} requires core packages that {target.name} does not"
             " have; they are never packed. The Node must have: "
             + first_names(sorted(map(core.evr_name, changed)), _MOST_NAMES),
             hint="Pack it for a root with these packages, or build the plugin's packages for this"

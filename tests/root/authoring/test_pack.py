@@ -158,7 +158,7 @@ def test_errors_are_named_and_nothing_is_written(
             ([good / "node-plugin.xml", "-o", out], 2, "is not a folder"),
             ([good, "-o", out, "--baseurl", "example.com/x"], 2, "is not an address"),
             ([good, "-o", out, "--complete", "http://example.com/"], 2, "is not protected"),
-            ([good, "-o", out, "--complete", tmp_path / "empty"], 2, "neither a root nor")):
+            ([good, "-o", out, "--complete", tmp_path / "empty"], 2, "neither the folder of a")):
         answer = program("pack", *words)
         assert (answer.status, message in answer.err) == (status, True), answer.text
     assert os.listdir(out) == []
@@ -249,7 +249,7 @@ def test_what_a_plugin_requires_is_added_and_core_packages_are_not(
     for words in ((str(node), str(base)), (str(base),)):
         with pytest.raises(UnmetDependency, match="nothing provides nothing-has-this"):
             packed(lacking, tmp_path / "root", complete=words)
-    with pytest.raises(UsageError, match="only one root"):
+    with pytest.raises(UsageError, match="only one can be"):
         packed(lacking, tmp_path / "root", complete=(str(node), str(node)))
 
 
