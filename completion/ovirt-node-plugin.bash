@@ -279,7 +279,7 @@ _ovirt_node_plugin_program() {
     COMPREPLY=()
     if (( ${#words[@]} <= 2 )); then
         _ovirt_node_plugin_offer merge inspect diff manifest verify extract shell new lint pack \
-                                 try clean --help --version
+                                 try catalog clean --help --version
     elif [[ $sub == @(merge|try) && ( ${words[-2]} == --set || $cur == --set=* ) ]]; then
         _ovirt_node_plugin_set
     elif [[ $cur == -* ]]; then
@@ -305,8 +305,14 @@ _ovirt_node_plugin_program() {
                             --set --nogpgcheck --repo --repofrompath --repo-file --releasever
                             --enablerepo --setopt --image --json) ;;
         lint)     options=(--against --save-base --older --sarif --strict --json --help) ;;
+        catalog)  options=(--title --status --note --node-from --node-until --sign --valid-days
+                           --key --file --allow-older --setopt --json --help) ;;
         esac
         _ovirt_node_plugin_offer "${options[@]}"
+    elif [[ $sub == catalog && ${#words[@]} -eq 3 ]]; then
+        _ovirt_node_plugin_offer create add set drop sign verify list show refresh
+    elif [[ $sub == catalog && ${words[-2]} == --status ]]; then
+        _ovirt_node_plugin_offer supported tested deprecated withdrawn
     else
         if [[ $sub == merge && ${#words[@]} -gt 3 ]]; then
             _ovirt_node_plugin_offer "$(_ovirt_node_plugin_library)"

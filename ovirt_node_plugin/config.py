@@ -47,6 +47,8 @@ class Config:
     plugins: ``warn``, ``restore``, which installs them into the new layer, or ``refuse``.
     ``trust``: the level of trust below which no plugin is installed. ``vendors``: folders with
     the keys that the site has bound to vendors.
+    ``catalog``: the paths or URLs of the site's catalogs, the first decides; ``catalog_key``:
+    for each the file of the keys that sign it. ``catalog_copies``: the folder of copies.
     """
 
     bind_all: bool = True
@@ -63,6 +65,9 @@ class Config:
     upgrade: str = WARN
     trust: TrustLevel = TrustLevel.ANY
     vendors: Tuple[Path, ...] = (Path("/etc/ovirt-node-plugin/vendors.d"),)
+    catalog: Tuple[str, ...] = ()
+    catalog_key: Tuple[str, ...] = ()
+    catalog_copies: Path = Path("/var/lib/ovirt-node-plugin/catalogs")
 
 
 def read_config(options: Mapping[str, str]) -> Config:
@@ -87,8 +92,7 @@ def read_config(options: Mapping[str, str]) -> Config:
         bind_all=bind == "all",
         live=_flag(options, "live", default.live),
         isolation=_flag(options, "isolation", default.isolation),
-        isolation_allow=tuple(name for name in _words(options, "isolation_allow", ())
-                              if name != "none"),
+        isolation_allow=_words_or_none(options, "isolation_allow"),
         live_allow=_words(options, "live_allow", default.live_allow),
         library=_folders(options, "library", default.library),
         core_lists=_folders(options, "core_lists", default.core_lists),
@@ -98,7 +102,10 @@ def read_config(options: Mapping[str, str]) -> Config:
         others_off=read_others_off(options),
         upgrade=upgrade,
         trust=read_level(trust),
-        vendors=_folders(options, "vendors", default.vendors))
+        vendors=_folders(options, "vendors", default.vendors),
+        catalog=_words_or_none(options, "catalog"),
+        catalog_key=_words_or_none(options, "catalog_key"),
+        catalog_copies=_folders(options, "catalog_copies", (default.catalog_copies,))[0])
 
 
 def read_others_off(options: Mapping[str, str]) -> Tuple[str, ...]:
@@ -119,6 +126,10 @@ def _words(options: Mapping[str, str], name: str, default: Tuple[str, ...]) -> T
     if name not in options:
         return default
     return tuple(options[name].replace(",", " ").split())
+
+
+def _words_or_none(options: Mapping[str, str], name: str) -> Tuple[str, ...]:
+    return tuple(word for word in _words(options, name, ()) if word != "none")
 
 
 def _folders(options: Mapping[str, str], name: str,

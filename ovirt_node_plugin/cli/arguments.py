@@ -10,6 +10,7 @@ from typing import List, Mapping, Optional, Sequence, Tuple
 from .. import __version__
 from ..errors import UsageError
 from ..merge.input.named_checksums import NamedChecksums, named_checksums
+from . import catalog_arguments
 
 _MAX_SIZE = 16 << 40  # of a file on ext4 with blocks of 4096 bytes
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
@@ -29,6 +30,17 @@ class ProgramOptions(argparse.Namespace):
     older_bundles: List[Path]
     others: List[str]
     junit: Optional[Path] = None
+    action: str
+    operands: List[str]
+    title: str
+    valid_days: Optional[int]
+    status: Optional[str]
+    note: Optional[str]
+    node_from: Optional[str]
+    node_until: Optional[str]
+    key_file: Optional[Path]
+    catalog_file: Optional[Path]
+    allow_older: bool
     against: List[Path]
     baseurl: str = ""
     complete: List[str]
@@ -153,6 +165,7 @@ def _parsers() -> Tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentP
     _lint(command("lint", "show everything that is wrong with a plugin that is being made"))
     _pack(command("pack", "make a repository and a tar of a plugin, to publish"))
     _try(command("try", "try plugins in copies of images: install, verify, remove, upgrade"))
+    catalog_arguments.add(command("catalog", catalog_arguments.TEXT, catalog_arguments.USAGE))
     clean = command("clean", "remove the files of a killed run")
     clean.add_argument("places", metavar="DIR", nargs="*", type=Path,
                        help="folders to clean besides the work folder, such as the folder of"

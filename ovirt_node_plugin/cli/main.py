@@ -12,7 +12,7 @@ from ..report.progress import print_answer
 from ..system.json_answer import invalid_command_line
 from ..system.namespaces import run_apart
 from ..system.words import printable
-from . import arguments, lint, look, merge, try_plugins
+from . import arguments, catalog, lint, look, merge, try_plugins
 from .program import Invocation
 
 _Handler = Callable[[Invocation], int]
@@ -30,8 +30,9 @@ def main(argv: Sequence[str]) -> int:
         "merge": merge.merge, "inspect": look.inspect, "diff": look.diff,
         "manifest": look.manifest, "verify": look.verify, "extract": look.extract,
         "shell": merge.shell, "try": try_plugins.try_plugins}
-    own_commands: Mapping[str, _Handler] = {"clean": _clean, "new": _new, "lint": lint.lint,
-                                           "pack": _pack}
+    own_commands: Mapping[str, _Handler] = {
+        "clean": _clean, "new": _new, "lint": lint.lint, "pack": _pack,
+        "catalog": catalog.catalog}
     if invocation.options.command in own_commands:
         return _run_handler(invocation, own_commands[invocation.options.command])
     handler = mounting_commands[invocation.options.command]

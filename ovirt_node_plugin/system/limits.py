@@ -155,5 +155,18 @@ DESCRIPTOR_PARAMETERS = 100
 SITE_PARAMETER_FILES = 100
 PARAMETER_CHARACTERS = 1024
 """The value of a parameter."""
+CATALOG_BYTES = 32 * MIB
+"""The file of a catalog; one of 10,000 plugins with three versions each has some 8 MiB."""
+CATALOG_PLUGINS = 50_000
+CATALOG_VERSIONS = 1_000
+"""The versions of one plugin in a catalog."""
+CATALOG_FINGERPRINTS = 100
+"""The keys of one plugin in a catalog."""
+CATALOG_TEXT_CHARACTERS = 1_000
+"""A title, a vendor or a note in a catalog."""
+CATALOGS = 10
+"""The catalogs of a site."""
+SIGNATURE_BYTES = 64 << 10
+"""A detached OpenPGP signature."""
 PROBLEMS = 100
 """The problems in one document after which no more are looked for; ten are shown."""

@@ -23,6 +23,7 @@ LAYERS: Tuple[Tuple[str, ...], ...] = (
     ("vdsm",),
     ("plugin",),
     ("target", "config"),
+    ("catalog",),
     ("policy",),
     ("packages", "dnf5", "settings", "images"),
     ("operations", "compare"),

@@ -354,7 +354,7 @@ SECTIONS = {COMMAND: ("JSON",), PROGRAM: ("JSON",),
             REGISTRY: ("IN VDSM'S CAPABILITIES", "THE INVENTORY")}
 OF_PAGE = {COMMAND: {*schemas.DNF_ANSWERS.values(), schemas.ERROR, schemas.PROGRESS,
                      schemas.DETACHED},
-           PROGRAM: {*schemas.PROGRAM_ANSWERS.values(), schemas.IMAGE},
+           PROGRAM: {*schemas.PROGRAM_ANSWERS.values(), schemas.IMAGE, schemas.CATALOG},
            REGISTRY: {schemas.INVENTORY, schemas.CAPABILITIES}}
 
 

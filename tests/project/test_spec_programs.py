@@ -42,7 +42,7 @@ PACKAGES: Mapping[str, str] = {
         "libselinux-utils": "getsebool matchpathcon selinuxenabled", "lvm2": "lvs",
         "mtools": "mcopy mdir",
         "policycoreutils": "load_policy restorecon setsebool", "procps-ng": "sysctl",
-        "python3": "python3", "python3-dnf": "dnf-3", "rpm": "rpm", "rpm-build": "rpmbuild",
+        "python3": "python3", "python3-dnf": "dnf-3", "rpm": "rpm rpmkeys", "rpm-build": "rpmbuild",
         "rpm-sign": "rpmsign",
         "squashfs-tools": "mksquashfs unsquashfs",
         "systemd": "systemctl systemd-run systemd-sysusers systemd-tmpfiles",

@@ -10,8 +10,8 @@ from typing import Any, Dict, Iterator, Mapping, Sequence
 FOLDER = Path(__file__).resolve().parents[2] / "ovirt_node_plugin/schema"
 COMMON, ERROR = "common.json", "answer-error.json"
 INVENTORY, IMAGE, CAPABILITIES = "inventory.json", "image.json", "capabilities.json"
-PROGRESS, DETACHED = "progress.json", "answer-detach.json"
-FILES = (INVENTORY, IMAGE, CAPABILITIES, PROGRESS, DETACHED)
+PROGRESS, DETACHED, CATALOG = "progress.json", "answer-detach.json", "catalog.json"
+FILES = (INVENTORY, IMAGE, CAPABILITIES, PROGRESS, DETACHED, CATALOG)
 
 DNF_ANSWERS: Mapping[str, str] = {
     **dict.fromkeys(("install", "remove", "upgrade", "repair"), "answer-plan.json"),
@@ -22,7 +22,7 @@ DNF_ANSWERS: Mapping[str, str] = {
 PROGRAM_ANSWERS: Mapping[str, str] = {
     name: f"answer-{name}.json"
     for name in ("merge", "inspect", "diff", "manifest", "verify", "new", "lint", "pack",
-                 "try")}
+                 "try", "catalog")}
 """Maps commands of ``ovirt-node-plugin`` to the schemas of their answers; for merge, of a line."""
 
 

@@ -65,5 +65,6 @@ def test_the_shipped_file_shows_each_option_with_its_default() -> None:
     assert set(options) == {"enabled", "node_policy", "live", "isolation",
                             "isolation_allow", "live_allow", "library", "core_lists",
                             "allowed_paths", "path_lists", "parameters", "others_off", "upgrade",
-                            "trust", "vendors"}
+                            "trust", "vendors",
+                            "catalog", "catalog_key", "catalog_copies"}
     assert read_config(options) == Config()
