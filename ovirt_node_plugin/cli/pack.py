@@ -7,7 +7,7 @@ from ..authoring.pack import PackOrder
 from ..authoring.pack import pack as pack_plugin
 from ..report import packed_plugin
 from .program import Invocation
-from .signals import signals_raised
+from .signals import signals_exit
 
 
 def pack(invocation: Invocation) -> int:
@@ -16,7 +16,7 @@ def pack(invocation: Invocation) -> int:
     order = PackOrder(bundle=options.bundle, output=options.folder or Path(),
                   complete=tuple(options.complete), key=options.sign, baseurl=options.baseurl,
                   force=options.force)
-    with signals_raised():
+    with signals_exit():
         packed = pack_plugin(order, run=invocation.run, progress=invocation.progress)
     invocation.answer(packed_plugin.answer(packed), packed_plugin.lines(packed))
     return packed.report.status(strict=False)

@@ -5,7 +5,7 @@ import contextlib
 import signal
 import threading
 from types import FrameType
-from typing import Iterator, Optional, Sequence
+from typing import Callable, Iterator, Optional, Sequence
 
 from ..errors import NodePluginError
 
@@ -18,10 +18,28 @@ def signals_raised() -> Iterator[None]:
 
     Signals that are ignored stay ignored, as nohup(1) expects.
     """
+    with _raising(lambda number: NodePluginError(
+            f"the command was ended by {number.name}")):
+        yield
+
+
+@contextlib.contextmanager
+def signals_exit() -> Iterator[None]:
+    """Raise SystemExit, with the status of a shell, for the first signal; ignore the others.
+
+    Unlike an error of this project, code that collects the errors of a plugin does not keep it.
+    """
+    with _raising(lambda number: SystemExit(128 + number)):
+        yield
+
+
+@contextlib.contextmanager
+def _raising(error: Callable[[signal.Signals], BaseException]) -> Iterator[None]:
+    """Raise what ``error`` returns for the first signal; ignore those that follow."""
     def end(number: int, _: Optional[FrameType]) -> None:
         for other in before:
             signal.signal(other, signal.SIG_IGN)
-        raise NodePluginError(f"the command was ended by {signal.Signals(number).name}")
+        raise error(signal.Signals(number))
 
     before = {number: signal.getsignal(number) for number in _handled()
               if signal.getsignal(number) != signal.SIG_IGN}

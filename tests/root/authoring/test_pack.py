@@ -3,14 +3,18 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 from pathlib import Path
 from typing import Container, Iterator, List, Mapping, Sequence
 
 import pytest
 
+from ovirt_node_plugin.authoring import pack as pack_module
 from ovirt_node_plugin.authoring.pack import PackedPlugin, PackOrder, pack
+from ovirt_node_plugin.cli.main import main
 from ovirt_node_plugin.errors import (
     NeedsNewerImage,
+    Reasons,
     Refused,
     RolledBack,
     UnmetDependency,
@@ -272,3 +276,20 @@ def test_pack_needs_no_privileges_and_clean_removes_what_a_killed_one_left(
     os.utime(left, (1, 1))
     assert str(left) in succeeded(program("clean", out)).out
     assert not left.exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_and_is_no_defect_of_the_plugin(
+        number: signal.Signals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bundle, out = write(tmp_path / "agent"), tmp_path / "out"
+    out.mkdir()
+
+    def ended(*_: object, **__: object) -> None:
+        with Reasons().collected():  # as checks do
+            os.kill(os.getpid(), number)
+
+    monkeypatch.setattr(pack_module, "lint_on", ended)
+    with pytest.raises(SystemExit) as caught:
+        main(["pack", str(bundle), "-o", str(out)])
+    assert caught.value.code == 128 + number
+    assert os.listdir(out) == []
