@@ -127,6 +127,12 @@ def location(repo: DnfRepo) -> str:
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])).rstrip("/")
 
 
+def index_signature(repo: DnfRepo) -> Optional[Path]:
+    """Return the signature of the loaded ``repo``'s index; None unless DNF has to check it."""
+    path = Path(repo._repo.getCachedir(), "repodata/repomd.xml.asc")
+    return path if repo.repo_gpgcheck and path.is_file() else None
+
+
 def is_inside_bundle(repo: DnfRepo) -> bool:
     """Return whether ``add_bundle_repo`` added ``repo``; no file defines it."""
     return str(repo.id).startswith(_BUNDLE_PREFIX) and not repo.repofile

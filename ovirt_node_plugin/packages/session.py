@@ -353,6 +353,11 @@ class Session:
         repo = self._base.repos.get(repo_id)
         return repos.location(repo) if repo is not None else ""
 
+    def index_signature(self, repo_id: str) -> Optional[Path]:
+        """Return the signature of a repository's index; see ``repos.index_signature``."""
+        repo = self._base.repos.get(repo_id)
+        return repos.index_signature(repo) if repo is not None else None
+
     def offers_installed(self, nevra: str, checksum: str, repo_ids: Collection[str]) -> bool:
         """Return whether a repository offers an installed package; see ``offers``."""
         return offers.offers_installed(self._base, self.target.root, nevra, checksum=checksum,

@@ -8,14 +8,16 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import List, Optional, Sequence, Set, Tuple
+from typing import List, Optional, Sequence, Set, Tuple, Union
 
 from ...errors import Reasons, Refused
 from ...packages.rpm_signatures import verify_rpm
 from ...packages.session import PackageChange, Session
+from ...packages.signed_index import covers, index_signature, read_index
 from ...plugin.bundle import Bundle
 from ...policy.trust_floor import TrustFloor
 from ...policy.vendor_keys import binding_lines
+from ...registry.record import source_repo
 from ...registry.trust_level import InstalledTrust, TrustLevel
 from ...system import openpgp
 from ...system.limits import KEY_BYTES
@@ -28,7 +30,6 @@ from ..model.results import REPAIR
 from . import origins
 
 _VENDORS_FILE = "/etc/ovirt-node-plugin/vendors.d/site.conf"
-_INDEX = "repodata/repomd.xml"
 
 
 def judged(jobs: Sequence[Job], packages: Sequence[PackageChange], books: Books, session: Session,
@@ -57,6 +58,13 @@ def signature_beside(bundle: Bundle) -> Optional[Path]:
     path = Path(f"{bundle.source}.asc")
     return path if os.path.isabs(bundle.source) and os.path.isfile(bundle.source) and (
         path.is_file()) else None
+
+
+def signature_name(bundle: Bundle, signature: Path) -> str:
+    """Return the name of a signature in messages; that in a bundle is relative to it."""
+    if bundle.directory is not None and bundle.directory in signature.parents:
+        return f"{signature.relative_to(bundle.directory)} of {bundle.source}"
+    return str(signature)
 
 
 class _Judge:
@@ -162,17 +170,28 @@ class _Judge:
         None without a signature, or with one by a key that does not count. Raises Refused for a
         signature that does not fit, or by a known key that is not to be used any more.
         """
-        bundle, keys = self._job.bundle, [*self._keys, *self._of_bundle]
-        signature = signature_beside(bundle)
-        if signature is None:
-            return None
+        bundle = self._job.bundle
+        beside, of_index = signature_beside(bundle), index_signature(bundle)
+        signer = self._verified(beside, Path(bundle.source)) if beside is not None else None
+        if of_index is not None:
+            index = read_index(of_index)
+            of_repo = self._verified(of_index, index)
+            signer = signer or (of_repo if covers(index, bundle) else None)
+        of_source = self._session.index_signature(source_repo(bundle.source))
+        if of_source is not None:  # the descriptor and the files are from its metadata
+            signer = self._verified(of_source, read_index(of_source))
+        return signer
+
+    def _verified(self, signature: Path, signed: Union[Path, bytes]) -> Optional[Signer]:
+        """Return who made a signature, None for a key that does not count."""
         try:
             signer = verify_detached(read_regular(signature, max_bytes=KEY_BYTES, follow=True),
-                                     Path(bundle.source), keys, run=self._run)
+                                     signed, [*self._keys, *self._of_bundle], run=self._run)
         except BadSignature as exc:
             if exc.fault is Fault.UNKNOWN:
                 return None
-            raise Refused(f"the signature {signature} is not accepted: {exc.message}",
+            name = signature_name(self._job.bundle, signature)
+            raise Refused(f"the signature {name} is not accepted: {exc.message}",
                           hint="Nothing was changed. Get the bundle and its signature from their"
                                " vendor again.") from exc
         return signer if self._counts(signer) else None

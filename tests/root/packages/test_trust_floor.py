@@ -178,6 +178,46 @@ def test_the_level_vendor_needs_a_key_that_the_site_has_bound(
     assert store.read_record(node, "tool").installed_trust.level == "vendor"
 
 
+def test_a_signed_index_vouches_for_what_is_in_the_metadata(
+        plugins: Plugins, keys: GpgKeys, node: Path, dnf: Dnf) -> None:
+    folder = plugins.bundle("index", "good", file="tool.rules")
+    metadata = folder / "repo/repodata"
+    signature, rules = metadata / "repomd.xml.asc", folder / "files/tool.rules"
+    run(["tar", "-cf", plugins.folder / "files.tar", "-C", folder, "files"])
+    for path, kind in ((folder / "node-plugin.xml", "node-plugin"),
+                       (plugins.folder / "files.tar", "node-plugin-files")):
+        run(["modifyrepo_c", f"--mdtype={kind}", path, metadata])
+    index = (metadata / "repomd.xml").read_bytes()
+
+    def answer() -> Answer:
+        return dnf.plugin(node, "install", folder, "-y", "--trust=signed",
+                          f"--trust-key={keys.fingerprint('good')}")
+
+    signature.write_bytes(keys.sign("good", data=b"x"))
+    refused = answer()
+    assert refused.status == 6, refused.text
+    assert "signature repo/repodata/repomd.xml.asc of" in " ".join(refused.err.split())
+    assert "it was made for another content" in " ".join(refused.err.split())
+    signature.write_bytes(keys.sign("good", data=index))
+    rules.write_text("# others\n")
+    refused = answer()
+    assert refused.status == 6 and "are not signed" in " ".join(refused.err.split())
+    rules.write_text("# none\n")
+    repo = node / "etc/yum.repos.d/tool.repo"
+    for check, status in ((0, 6), (1, 0)):
+        repo.write_text(f"[tool]\nname=tool\nbaseurl=file://{folder}/repo\ngpgcheck=1\n"
+                        f"repo_gpgcheck={check}\ngpgkey=file://{folder}/keys/key\n")
+        offered = dnf.plugin(node, "install", "tool", "--enablerepo=tool", "-y", "--trust=signed",
+                             f"--trust-key={keys.fingerprint('good')}", "--dry-run", "--json")
+        assert offered.status == status, offered.text
+    assert offered.json["plugins"][0]["trust"]["signed_by"] == keys.fingerprint("good").lower()
+    repo.unlink()
+    done = answer()
+    assert done.status == 0, done.text
+    assert store.read_record(node, "tool").installed_trust.signed_by == (
+        keys.fingerprint("good").lower())
+
+
 def test_files_of_a_bundle_need_a_signed_archive(
         plugins: Plugins, keys: GpgKeys, node: Path, tmp_path: Path, dnf: Dnf) -> None:
     folder = plugins.bundle("files", "good", file="tool.rules")
