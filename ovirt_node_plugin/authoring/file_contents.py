@@ -47,7 +47,7 @@ def listened_ports(content: bytes) -> Iterator[Tuple[str, str]]:
     """Yield port and protocol of each address of a unit, systemd.socket(5), but of local ones."""
     options = sections(content).get("Socket", {})
     for option, protocol in (("ListenStream", "tcp"), ("ListenDatagram", "udp")):
-        for value in options.get(option, ()):
+        for value in dict.fromkeys(options.get(option, ())):
             match = _ADDRESS.fullmatch(value)
             if match and not (match[1] or "").startswith(("127.", "[::1]")):
                 yield match[2], protocol

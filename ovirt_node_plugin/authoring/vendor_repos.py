@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Dict, Iterator, List, Mapping, Tuple
 
 from ..plugin.repo_file import OPTIONS, squeezed
-from ..system.words import printable
+from ..system.words import first_lines, printable
 
 KEYS = "keys/"
 _KEY_BEGIN = b"-----BEGIN PGP PUBLIC KEY BLOCK-----"
@@ -21,7 +21,7 @@ _KEY_FILE = re.compile(r"etc/pki/rpm-gpg/[A-Za-z0-9._+-]{1,100}")
 _REPO_FILE = re.compile(r"etc/(?:yum|distro)\.repos\.d/[^/]+\.repo")
 _BESIDE = re.compile(r"[^/]+\.repo|(?:RPM-GPG-KEY[A-Za-z0-9._+-]{0,100}"
                      r"|[A-Za-z0-9._+-]{1,100}\.(?:asc|key|gpg))")
-_MOST_REPOS, _MOST_KEYS, _MOST_VALUE = 20, 20, 2000
+_MOST_REPOS, _MOST_KEYS, _MOST_NOTES, _MOST_VALUE = 20, 20, 20, 2000
 
 
 @dataclass(frozen=True)
@@ -58,11 +58,14 @@ def taken_over(contents: Mapping[str, bytes]) -> VendorRepos:
     for path, content in contents.items():
         if path.endswith(".repo"):
             for repo_id, values in _repositories(path, content, notes):
-                if len(options) < _MOST_REPOS:
-                    options.setdefault(repo_id, _allowed(repo_id, values, notes))
+                if len(options) >= _MOST_REPOS:
+                    notes.append(f"{repo_id}: only {_MOST_REPOS} repositories are taken over.")
+                elif repo_id not in options:
+                    options[repo_id] = _allowed(repo_id, values, notes)
     keys = {f"{KEYS}{posixpath.basename(path)}": content for path, content in contents.items()
             if not path.endswith(".repo") and _KEY_BEGIN in content}
-    return VendorRepos(options, tuple(notes), dict(list(keys.items())[:_MOST_KEYS]))
+    return VendorRepos(options, tuple(first_lines(notes, _MOST_NOTES)),
+                       dict(list(keys.items())[:_MOST_KEYS]))
 
 
 def text(repos: VendorRepos) -> str:

@@ -49,8 +49,8 @@ def test_parameters_modules_and_drivers_are_read() -> None:
 
 
 def test_the_ports_of_a_socket_are_those_of_addresses_that_others_reach() -> None:
-    text = (b"[Socket]\nListenStream=5999\nListenStream=127.0.0.1:1\nListenStream=/run/x\n"
-            b"ListenDatagram=[::]:514\nListenStream=[::1]:2\nListenStream=0.0.0.0:80\n")
+    text = (b"[Socket]\nListenStream=5999\nListenStream=5999\nListenStream=127.0.0.1:1\n"
+            b"ListenStream=/run/x\nListenDatagram=[::]:514\nListenStream=[::1]:2\nListenStream=0.0.0.0:80\n")
     assert list(file_contents.listened_ports(text)) == [
         ("5999", "tcp"), ("80", "tcp"), ("514", "udp")]
     assert list(file_contents.listened_ports(b"[Service]\nListenStream=1\n")) == []

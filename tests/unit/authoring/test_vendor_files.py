@@ -63,6 +63,12 @@ def test_repositories_are_taken_over_without_what_a_bundle_may_not_set() -> None
         assert word in text
 
 
+def test_many_repositories_and_options_are_limited() -> None:
+    text = "".join(f"[r{number}]\nbaseurl=http://x/\nx{number}=1\n" for number in range(9999))
+    made = vendor_repos.taken_over({"/etc/yum.repos.d/x.repo": text.encode()})
+    assert len(made.options) == 20 and len(made.notes) <= 21
+
+
 def test_the_text_of_repositories_is_a_valid_file(tmp_path: Path) -> None:
     made = vendor_repos.taken_over({"/x.repo": "[é]\n[a]\nname = A # ; x\nbaseurl=\n  c\n"
                                     "[b]\nname=\u2028[c]\nmirrorlist=[d]\n".encode()})
