@@ -21,9 +21,9 @@ def readme(plan: DescriptorDraft, *, folder: str, packages: Sequence[str], unsig
     steps: List[Sequence[str]] = [
         _edit(plan),
         *([] if packages and repository else [_repository(folder, packages=bool(packages))]),
-        *([_sign(plan, folder)] if unsigned or not packages else []),
-        _try(name, folder, signed=bool(packages) and not unsigned),
-        _pack(plan, folder)]
+        _lint(folder),
+        _try(folder, signed=bool(packages) and not unsigned),
+        _pack(folder)]
     lines = [f"# {name}", "",
              f"The plugin {name} for oVirt Node and RHEL hosts. `man node-plugin.xml` describes",
              "this folder. Run the commands in the folder above it."]
@@ -63,32 +63,28 @@ def _repository(folder: str, *, packages: bool) -> Sequence[str]:
             f"    createrepo_c --quiet --no-database {folder}/repo"]
 
 
-def _sign(plan: DescriptorDraft, folder: str) -> Sequence[str]:
-    key = f"{folder}/keys/RPM-GPG-KEY-{plan.repo_id}"
-    return ["Sign the packages",
-            "Unsigned packages are refused, unless an administrator gives `--nogpgcheck`.", "",
-            '    rpmsign --define "_gpg_name packager@example.com" --addsign '
-            f"{folder}/repo/*.rpm",
-            f"    createrepo_c --quiet --no-database {folder}/repo",
-            f"    mkdir -p {folder}/keys",
-            f"    gpg --armor --export packager@example.com > {key}"]
+def _lint(folder: str) -> Sequence[str]:
+    return ["Find all errors",
+            "`lint` shows everything that an install would refuse, all at once. With `--against`",
+            "and the unpacked root of an image, here `/mnt/node`, it looks for dependencies too:",
+            "", f"    ovirt-node-plugin lint {folder} --against /mnt/node"]
 
 
-def _try(name: str, folder: str, *, signed: bool) -> Sequence[str]:
+def _try(folder: str, *, signed: bool) -> Sequence[str]:
     trust = "--trust-keys" if signed else "--nogpgcheck"
-    root = "--installroot=/mnt/node"
     return ["Try it",
-            "In the unpacked root of an image of oVirt Node, here `/mnt/node`, or without",
-            f"`{root}` on a host."
+            "As root: `try` installs, verifies and removes the plugin in a copy of each image, an",
+            "ISO, a squashfs or an unpacked root, and says what is left. The second command prints",
+            "the plan, as administrators see it."
             + ("" if signed else " `--nogpgcheck` is for packages that are not signed yet."), "",
-            f"    dnf node-plugin info ./{folder} {root}",
-            f"    dnf node-plugin install ./{folder} {root} --dry-run {trust}",
-            f"    dnf node-plugin install ./{folder} {root} {trust}",
-            f"    dnf node-plugin verify {root}",
-            f"    dnf node-plugin remove {name} {root}"]
+            f"    ovirt-node-plugin try {folder} --on /mnt/node {trust}",
+            f"    dnf node-plugin install ./{folder} --installroot=/mnt/node --dry-run {trust}"]
 
 
-def _pack(plan: DescriptorDraft, folder: str) -> Sequence[str]:
-    archive = f"{plan.fields['name']}-{plan.fields['version']}.tar.zst"
-    return ["Ship it", "Administrators get one file:", "",
-            f"    tar --create --zstd --file={archive} {folder}"]
+def _pack(folder: str) -> Sequence[str]:
+    return ["Sign and ship it",
+            "`pack` signs the packages, their metadata and a tar with a key of yours. It writes",
+            "what you publish: the tar with its signature, and a folder whose `repo/` any web",
+            "server can serve. Publish the fingerprint of the key on a page of yours, as",
+            "administrators compare it.", "",
+            f"    ovirt-node-plugin pack {folder} --sign packager@example.com"]

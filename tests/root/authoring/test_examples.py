@@ -1,4 +1,4 @@
-"""The plugins in examples/: built as their README says, linted and tried."""
+"""The plugins in examples/: built as their README says, packed, linted and tried."""
 from __future__ import annotations
 
 import os
@@ -13,30 +13,28 @@ from lxml import etree
 
 from ovirt_node_plugin.authoring.codes import Severity
 from ovirt_node_plugin.authoring.lint import lint
+from ovirt_node_plugin.authoring.pack import PackedPlugin, PackOrder, pack
+from ovirt_node_plugin.system.progress import Silent
 from ovirt_node_plugin.system.run import run
+from tests import support
 from tests.support.dnf_runner import TOP, succeeded
 from tests.support.full_node import full_node
-from tests.support.keys import SigningKey, make_key
 from tests.support.kmod import module_bytes
 from tests.support.program import Program
-from tests.support.rpms import make_repo
+from tests.support.signing import signing_key
 
 pytestmark = [pytest.mark.root, pytest.mark.slow]
 
 EXAMPLES = TOP / "examples"
 README = (EXAMPLES / "README.md").read_text(encoding="utf-8")
+CORE_LISTS = (TOP / "etc/ovirt-node-plugin/core.d",)
 KERNEL = "5.14.0-427.13.1.el9_4.x86_64"  # of the spec
 NAMES = sorted(path.parent.name for path in EXAMPLES.glob("*/node-plugin.xml"))
 
 
-@pytest.fixture(name="key", scope="module")
-def _key(tmp_path_factory: pytest.TempPathFactory) -> SigningKey:
-    return make_key(tmp_path_factory.mktemp("keys") / "example")
-
-
 @pytest.fixture(name="examples", scope="module")
-def _examples(tmp_path_factory: pytest.TempPathFactory, key: SigningKey) -> Dict[str, Path]:
-    """The folder of each example, built by the commands of the README and signed."""
+def _examples(tmp_path_factory: pytest.TempPathFactory) -> Dict[str, Path]:
+    """The folder of each example, built by the commands of the README."""
     home = tmp_path_factory.mktemp("home")
     (home / "example_disk.ko").write_bytes(module_bytes("example_disk", kernel=KERNEL))
     (home / ".rpmmacros").write_text(f"%_dbpath {home}/rpmdb\n%module {home}/example_disk.ko\n")
@@ -46,11 +44,17 @@ def _examples(tmp_path_factory: pytest.TempPathFactory, key: SigningKey) -> Dict
         if (top / name / "rpm").exists():
             subprocess.run(["sh", "-ec", _build_commands()], cwd=top / name, check=True,
                            env={**os.environ, "HOME": str(home)}, stdout=subprocess.DEVNULL)
-            key.sign(sorted((top / name / "repo").rglob("*.rpm")))
-            make_repo(top / name / "repo")
-            (top / name / "keys").mkdir()
-            shutil.copy(key.path, top / name / "keys/RPM-GPG-KEY-example")
     return {name: top / name for name in NAMES}
+
+
+@pytest.fixture(name="packed", scope="module")
+def _packed(built: support.Fixtures, examples: Dict[str, Path],
+            tmp_path_factory: pytest.TempPathFactory) -> Dict[str, PackedPlugin]:
+    """Each example, packed and signed."""
+    output = tmp_path_factory.mktemp("packed")
+    with pytest.MonkeyPatch.context() as patch, signing_key(built.key, patch) as key:
+        return {name: pack(PackOrder(folder, output, key=key, core_lists=CORE_LISTS), run=run,
+                           progress=Silent()) for name, folder in examples.items()}
 
 
 def _build_commands() -> str:
@@ -69,16 +73,19 @@ def _root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield root
 
 
-def test_lint_finds_nothing_in_the_examples(examples: Dict[str, Path], root: Path) -> None:
-    reports = {name: lint(folder, run=run, against=[root]) for name, folder in examples.items()}
-    assert {name: report.findings for name, report in reports.items()} == dict.fromkeys(NAMES, ())
+def test_lint_finds_nothing_in_the_packed_examples(
+        packed: Dict[str, PackedPlugin], root: Path) -> None:
+    findings = {name: lint(made.archive, run=run, against=[root]).findings if made.archive else None
+                for name, made in packed.items()}
+    assert findings == dict.fromkeys(NAMES, ())
 
 
-def test_each_example_passes_its_trial_in_an_image(
-        program: Program, examples: Dict[str, Path], root: Path) -> None:
-    answer = program("try", *examples.values(), "--on", root, "--trust-keys", "--json")
+def test_each_packed_example_passes_its_trial_in_an_image(
+        program: Program, packed: Dict[str, PackedPlugin], root: Path) -> None:
+    answer = program("try", *(made.archive for made in packed.values()), "--on", root,
+                     "--trust-keys", "--json")
     cells = succeeded(answer).json["cells"]
-    assert {Path(cell["plugin"]).name: cell["ok"] for cell in cells} == dict.fromkeys(NAMES, True)
+    assert [cell["ok"] for cell in cells] == [True] * len(NAMES)
 
 
 def test_new_finds_the_settings_of_the_examples_in_their_packages(
