@@ -113,7 +113,7 @@ class _Judge:
         for nevra in self._job.packages:
             change = self._arriving.get(nevra)
             if change is None:
-                wrong += self._installed(nevra)
+                wrong += self._installed(nevra, signers)
             elif change.header is not None and nevra in files:
                 try:
                     signer = self._signer(change, files[nevra])
@@ -135,8 +135,11 @@ class _Judge:
         except BadSignature as exc:
             raise Refused(f"its signature is not accepted: {exc.message}") from exc
 
-    def _installed(self, nevra: str) -> List[str]:
-        """Return what is wrong with an installed package that a plugin brought."""
+    def _installed(self, nevra: str, signers: Set[str]) -> List[str]:
+        """Return what is wrong with an installed package that a plugin brought.
+
+        Adds its key to ``signers`` if it is from the plugin's own repositories.
+        """
         known = self._books.packages.get(nevra)
         if known is None:
             return []  # of the image
@@ -145,8 +148,9 @@ class _Judge:
         if known.repo not in self._own:
             return []
         key = self._session.keys_of_root().get(known.signer)
-        return self._not_bound(nevra, key.text if key is not None else known.signer,
-                               key.fingerprint if key is not None else known.signer)
+        fingerprint = key.fingerprint if key is not None else known.signer
+        signers.add(fingerprint)
+        return self._not_bound(nevra, key.text if key is not None else known.signer, fingerprint)
 
     def _not_bound(self, nevra: str, key: str, fingerprint: str) -> List[str]:
         if self._floor.level < TrustLevel.VENDOR or fingerprint in self._bound.fingerprints:
@@ -159,9 +163,9 @@ class _Judge:
             names = ", ".join(sorted(files)[:3])
             return [f"the files of the bundle ({names}) are not signed: neither the archive nor"
                     " repomd.xml has a signature by a key that counts"]
-        if not signers and not self._job.packages:
-            return ["it has no packages, and neither its archive nor repomd.xml has a signature by"
-                    " a key that counts"]
+        if not signers:
+            return ["no package is from its own repository, and neither its archive nor repomd.xml"
+                    " has a signature by a key that counts"]
         return []
 
     def _bundle_signer(self) -> Optional[Signer]:

@@ -218,6 +218,17 @@ def test_a_signed_index_vouches_for_what_is_in_the_metadata(
         keys.fingerprint("good").lower())
 
 
+def test_packages_of_others_say_nothing_about_a_plugin(
+        built: support.Fixtures, node: Path, tmp_path: Path, dnf: Dnf) -> None:
+    (node / "etc/yum.repos.d/agent.repo").write_text(support.repo_file(
+        "agent", f"file://{built.repo('agent', '1.0')}", key=built.key))
+    stranger = support.write_bundle(tmp_path / "tool", support.descriptor_xml(
+        "tool", install=["acme-agent"], settings=['<sysctl name="vm.swappiness" value="1"/>']))
+    answer = dnf.plugin(node, "install", stranger, "--enablerepo=agent", "-y", "--trust=signed")
+    assert answer.status == 6, answer.text
+    assert "no package is from its own repository" in " ".join(answer.err.split())
+
+
 def test_files_of_a_bundle_need_a_signed_archive(
         plugins: Plugins, keys: GpgKeys, node: Path, tmp_path: Path, dnf: Dnf) -> None:
     folder = plugins.bundle("files", "good", file="tool.rules")
