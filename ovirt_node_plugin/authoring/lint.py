@@ -91,7 +91,7 @@ def _contents(path: Path, bundle: Bundle, older: Optional[Bundle], base: Base,
 
     packages = package_checks.checked(bundle, base)
     findings = [*packages.findings,
-                *signature_checks.checked(path, bundle, packages.locations, run=run)]
+                *signature_checks.checked(path, bundle, [*packages.paths.values()], run=run)]
     findings += settings_checks.checked(bundle, packages, base, run=run)
     if older is not None:
         before = package_checks.checked(older, Base(base.empty))

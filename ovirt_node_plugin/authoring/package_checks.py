@@ -1,19 +1,19 @@
 """What is wrong with the packages of a bundle: missing ones, dependencies, files, signatures."""
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Collection, Dict, Iterator, List, Mapping, Optional, Sequence, Set, Tuple
 
 from ..config import Config
 from ..errors import PathsRefused, Reasons
-from ..operations.plan import allowed_paths, refused_headers, requirements
+from ..operations.plan import allowed_paths, conflicts, refused_headers, requirements
 from ..operations.plan.arriving import Arrivals
 from ..packages import alone
 from ..packages.dnf_types import DnfPackage
 from ..packages.session import PackageChange
 from ..plugin.bundle import Bundle
-from ..plugin.descriptor import DESCRIPTOR_NAME, Descriptor, descriptor_document
+from ..plugin.descriptor import DESCRIPTOR_NAME, Descriptor, When, descriptor_document
 from ..plugin.settings import KernelModule, LeaveOut
 from ..policy import other_places
 from ..settings.placed import leave_out
@@ -35,14 +35,17 @@ _RULES = Path("/etc/ovirt-node-plugin/paths.d")
 class Packages:
     """The packages that a bundle brings, as far as they can be used, and the findings.
 
-    ``complete`` is false if there are others, which could not be read; ``locations`` are their
-    files, relative to the repository.
+    ``complete`` is false if there are others, which could not be read; ``paths`` are their RPM
+    files, by NEVRA. ``versions`` are those that a root of the base has after an install, of
+    packages in conditions, and ``arch`` is its architecture, empty if it is not known.
     """
 
     changes: Tuple[PackageChange, ...]
     findings: Tuple[LintFinding, ...]
     complete: bool
-    locations: Tuple[str, ...] = ()
+    paths: Mapping[str, Path] = field(default_factory=dict)
+    versions: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    arch: str = ""
 
 
 def checked(bundle: Bundle, base: Base) -> Packages:
@@ -54,6 +57,8 @@ def checked(bundle: Bundle, base: Base) -> Packages:
     complete = False
     changes: Tuple[PackageChange, ...] = ()
     files: Dict[str, str] = {}
+    versions: Dict[str, Sequence[str]] = {}
+    arch = ""
     reasons = Reasons()
     with reasons.collected(), alone.opened(descriptor.name, bundle.repository,
                                            repos=base.repos, root=base.packages) as offered:
@@ -65,13 +70,19 @@ def checked(bundle: Bundle, base: Base) -> Packages:
         findings += [finding for package in packed for finding in _package(package)]
         files = {package.nevra: f"{_REPO}/{package.location}" for package in packed}
         changes = tuple(package.change for package in packed if package.change is not None)
+        versions = {item.package: offered.versions_after(item.package)
+                    for item in descriptor.settings if isinstance(item, When) and item.package}
+        arch = offered.arch()
         complete = len(changes) == len(packed) and not any(
             finding.code in ("packages/missing", "packages/unmet") for finding in findings)
     findings += _keys(bundle, changes, files)
     findings += _paths(descriptor, changes, identify(base.place), files)
-    return Packages(changes, (*of_errors(reasons.errors, bundle.repository,
-                                         file=f"{_REPO}/repodata"), *findings), complete,
-                    tuple(file[len(_REPO) + 1:] for file in files.values()))
+    return Packages(
+        changes=changes, complete=complete, versions=versions, arch=arch,
+        findings=(*of_errors(reasons.errors, bundle.repository, file=f"{_REPO}/repodata"),
+                  *findings),
+        paths={change.nevra: bundle.repository / files[change.nevra][len(_REPO) + 1:]
+               for change in changes})
 
 
 def _elsewhere(descriptor: Descriptor) -> Iterator[LintFinding]:
@@ -200,6 +211,10 @@ def _paths(descriptor: Descriptor, changes: Sequence[PackageChange], target: Tar
     with reasons.collected():
         refused_headers.check(arrivals, target, Config())
     reserved: Set[str] = set()
+    for file in conflicts.among_themselves(
+            entry for entry in arrivals.entries if entry.places):
+        yield found("packages/path", f"{file.path} in package {file.package}: {file.reason}",
+                    mend="Leave it out of one of the packages.", file=files[file.package])
     for error in reasons.errors:
         if not isinstance(error, PathsRefused):
             yield from of_errors([error], target.root, file=_REPO)

@@ -24,8 +24,16 @@ def bundles_at(path: Path) -> List[Path]:
         return [path]
     children = sorted(path.iterdir())
     return [child for child in children
-            if (child / DESCRIPTOR_NAME).exists() or is_repository(child)
+            if (child / DESCRIPTOR_NAME).exists() or is_repository(child) and _has_plugin(child)
             or child.is_file() and child.name.endswith(tuple(SUFFIXES))] or [path]
+
+
+def _has_plugin(repository: Path) -> bool:
+    """Return whether a repository has a plugin, or metadata that cannot be read."""
+    try:
+        return any(kind == METADATA_TYPE for kind, _ in metadata_by_type(repository))
+    except BadBundle:
+        return True
 
 
 def write_bundle(repository: Path, into: Path, *, run: Runner) -> None:

@@ -1,27 +1,26 @@
-"""What is wrong with the settings of a bundle whatever the root is."""
+"""What is wrong with the settings of a bundle: whatever the root is, and in that of the base."""
 from __future__ import annotations
 
 import itertools
 from dataclasses import replace
-from typing import Dict, Iterator, List, Tuple
+from typing import Dict, Iterator, List
 
 from ..errors import Reasons, Refused
+from ..operations.plan.package_sources import with_sources
 from ..plugin.bundle import Bundle
 from ..plugin.bundle_files import is_bundle_file
-from ..plugin.descriptor import DESCRIPTOR_NAME, Descriptor, When, descriptor_document
-from ..plugin.settings import Setting
+from ..plugin.descriptor import DESCRIPTOR_NAME, Descriptor, When
 from ..plugin.templates import secret_files
 from ..settings.engine import checking, selection
 from ..settings.engine.kinds import KINDS
 from ..settings.kit.model import Context, Facts
 from ..system.run import Runner
-from ..system.xml import XmlElement
+from . import root_checks, setting_places
 from .bases import Base
 from .findings import LintFinding, of_errors
 from .package_checks import Packages
 
 _SOURCE = "settings/source"
-_Place = Tuple[int, int]
 
 
 def checked(bundle: Bundle, packages: Packages, base: Base, *,
@@ -35,8 +34,12 @@ def checked(bundle: Bundle, packages: Packages, base: Base, *,
     modes = {file.path: file.mode for change in packages.changes if change.header is not None
              for file in change.header.files}
     context = Context(root=root, plugin=descriptor.name, files=modes, run=run,
-                      bundle_files=descriptor.files, secret_files=secret_files(descriptor))
-    for item, (line, column) in places(descriptor):
+                      bundle_files=descriptor.files, shown_files=descriptor.files,
+                      secret_files=secret_files(descriptor))
+    (context,) = with_sources([context], [bundle], packages.changes, packages.paths)
+    places = setting_places.of(descriptor)
+    alone: List[LintFinding] = []
+    for item, _ in places.items:
         reasons = Reasons()
         for kind in KINDS.values():
             for wanted in kind.wanted(item, context):
@@ -45,20 +48,13 @@ def checked(bundle: Bundle, packages: Packages, base: Base, *,
         for finding in of_errors(reasons.errors, root, file=DESCRIPTOR_NAME):
             if packages.complete or finding.code != _SOURCE or is_bundle_file(
                     getattr(item, "source", "/")):
-                yield replace(finding, line=line, column=column)
+                alone.append(places.placed(finding, item))
+    yield from alone
     yield from _of_conditions(descriptor, context)
-
-
-def places(descriptor: Descriptor) -> List[Tuple[Setting, _Place]]:
-    """Return the settings in document order, those with a condition too, with their places."""
-    root = descriptor_document(descriptor.source_xml, origin=DESCRIPTOR_NAME).root
-    settings = root.first("settings")
-    nodes: List[XmlElement] = []
-    for node in settings.children if settings is not None else ():
-        nodes += node.children if node.tag == "when" else (node,)
-    items = [setting for item in descriptor.settings
-             for setting in (item.settings if isinstance(item, When) else (item,))]
-    return [(item, (node.line, node.column)) for item, node in zip(items, nodes)]
+    if base.root is not None and packages.complete:
+        known = {(finding.line, finding.column) for finding in alone}
+        yield from (finding for finding in root_checks.checked(bundle, packages, context, places)
+                    if not finding.line or (finding.line, finding.column) not in known)
 
 
 def _of_conditions(descriptor: Descriptor, context: Context) -> Iterator[LintFinding]:

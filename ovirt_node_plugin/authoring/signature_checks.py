@@ -23,11 +23,11 @@ _STATES = {"e": "has expired", "r": "was revoked", "i": "is not valid"}
 _WRONG = re.compile(r"\s+(.+): (BAD|NOTTRUSTED|EXPIRED)\b.*")
 
 
-def checked(path: Path, bundle: Bundle, rpms: Sequence[str], *,
+def checked(path: Path, bundle: Bundle, rpms: Sequence[Path], *,
             run: Runner) -> Iterator[LintFinding]:
     """Yield the findings about the bundle at ``path``, a folder or tar, with the RPMs ``rpms``.
 
-    ``rpms`` are relative to its repository. Without keys of its own, nothing can be checked.
+    Without keys of its own, nothing can be checked.
     """
     keys = {key: read_regular(key, max_bytes=KEY_BYTES, follow=True) for key in bundle.keys}
     for key, data in keys.items():
@@ -85,7 +85,7 @@ def _detached(signed: Path, shown: str, file: str, keys: List[bytes],
         yield found(code, f"the signature {shown}: {exc.message}", file=file)
 
 
-def _packages(repository: Path, keys: Sequence[Path], rpms: Sequence[str],
+def _packages(repository: Path, keys: Sequence[Path], rpms: Sequence[Path],
               run: Runner) -> Iterator[LintFinding]:
     """Yield the RPMs whose signatures or digests are wrong by the library of rpm itself.
 
@@ -94,7 +94,7 @@ def _packages(repository: Path, keys: Sequence[Path], rpms: Sequence[str],
     """
     if not rpms:
         return
-    paths = {os.fspath(repository / name): name for name in rpms}
+    paths = {os.fspath(rpm): rpm.relative_to(repository).as_posix() for rpm in rpms}
     with tempfile.TemporaryDirectory(prefix="node-plugin-") as database:
         argv: List[StrPath] = ["rpmkeys", f"--dbpath={database}"]
         run([*argv, "--import", *keys], ok=_ANY_STATUS)

@@ -63,6 +63,18 @@ class BundlePackages:
         """Return the EVRs of the package ``name`` that the bundle or the base has."""
         return [package.evr for package in self._base.sack.query().filter(name=name)]
 
+    def versions_after(self, name: str) -> List[str]:
+        """Return the EVRs of the package ``name`` that a root of the base has after an install."""
+        query = self._base.sack.query().filter(name=name)
+        own = query.filter(reponame=self._id)
+        return [package.evr for package in (own if len(own) else query.installed())]
+
+    def arch(self) -> str:
+        """Return the architecture of the installed packages, empty without any."""
+        archs = [package.arch for package in self._base.sack.query().installed()
+                 if package.arch != "noarch"]
+        return max(set(archs), key=archs.count, default="")
+
     def _offered(self, install: Install) -> bool:
         query = installable(self._base, self._base.sack.query().available()).filter(
             name=install.name)
@@ -134,6 +146,8 @@ class BundlePackages:
     def _packed(self, package: DnfPackage) -> Packed:
         location, nevra = package.location, str(package)
         try:
+            if not nevra.isprintable():
+                raise BadBundle(f"the package {nevra!a} has a name with control characters")
             if package.baseurl or not is_inside(location):
                 raise BadBundle(f"the metadata name {nevra} at a place outside of repo/")
             difference = stale.difference(package)
@@ -141,6 +155,8 @@ class BundlePackages:
                 raise BadBundle(f"it is not the RPM that the metadata describe: it {difference}",
                                 hint="Run createrepo_c --update repo.", code="repository/stale")
             header = read_header(self._folder / location)
+            if header.nevra != nevra:
+                raise BadBundle(f"the metadata say {nevra}, but the RPM is {header.nevra}")
         except NodePluginError as exc:
             return Packed(location=location, nevra=nevra, license="", change=None, problem=exc)
         change = PackageChange(

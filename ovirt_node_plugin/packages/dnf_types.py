@@ -41,6 +41,7 @@ class DnfPackage(Protocol):
     name: str                       # API
     version: str                    # API
     evr: str                        # hawkey: ``[EPOCH:]VERSION-RELEASE``
+    arch: str                       # API
     reponame: str                   # hawkey: the repo id, ``@System`` if installed
     installsize: int                # API: bytes
     downloadsize: int               # API: bytes

@@ -29,7 +29,7 @@ def check(jobs: Sequence[Job], arrivals: Arrivals, books: Books, session: Sessio
     if not jobs:
         return
     entries = [entry for entry in arrivals.entries if entry.places]
-    disputed = [*_among_themselves(entries), *_with_installed(entries, books, session),
+    disputed = [*among_themselves(entries), *_with_installed(entries, books, session),
                 *_around_core(entries, session),
                 *_with_settings(entries, jobs, books, arrivals)]
     if disputed:
@@ -40,7 +40,8 @@ def check(jobs: Sequence[Job], arrivals: Arrivals, books: Books, session: Sessio
             files=disputed)
 
 
-def _among_themselves(entries: Iterable[Arriving]) -> Iterator[DisputedFile]:
+def among_themselves(entries: Iterable[Arriving]) -> Iterator[DisputedFile]:
+    """Yield the files that two of the packages have and cannot share."""
     first: Dict[str, Arriving] = {}
     for entry in entries:
         other = first.setdefault(entry.places[-1], entry)

@@ -1,6 +1,7 @@
 """``ovirt-node-plugin lint`` of bundles with real packages."""
 from __future__ import annotations
 
+import gzip
 import json
 import shutil
 import tarfile
@@ -263,6 +264,7 @@ def test_a_repository_with_the_plugin_in_its_metadata_is_linted(
             for finding in lint(folder / "repo", run=run).findings} == found
     shutil.rmtree(folder / "files")
     write(tmp_path / "second")
+    make_repo(tmp_path / "only-packages", [quick_rpm("core", "1.0")])
     (tmp_path / "files.tar").unlink()
     assert main(["lint", str(tmp_path), "--json"]) == 7
     answer = schemas.validated(json.loads(capsys.readouterr().out), "answer-lint.json")
@@ -286,3 +288,28 @@ def test_an_older_bundle_is_that_of_one_plugin(
     one, two = write(tmp_path / "one"), write(tmp_path / "two")
     assert main(["lint", str(one), str(two), "--older", str(one)]) == 2
     assert "--older: there are several plugins" in capsys.readouterr().err
+
+
+def test_packages_of_a_plugin_that_have_a_file_differently_are_found(
+        tmp_path: Path, node: Path, dnf: Dnf) -> None:
+    second = quick_rpm("second", "1", files={"/usr/share/agent/agent.rules": "# other\n"})
+    folder = write(tmp_path / "agent", requires=["second"], rpms=[second])
+    (finding,) = [finding for finding in lint(folder, run=run).findings
+                  if finding.code == "packages/path"]
+    assert finding.reason.startswith("/usr/share/agent/agent.rules in package ")
+    answer = dnf.plugin(node, "install", folder, "--dry-run", UNSIGNED)
+    assert (answer.status, "packages bring files that others have" in answer.text) == (6, True)
+
+
+def test_metadata_that_call_an_rpm_otherwise_are_found(tmp_path: Path) -> None:
+    folder = write(tmp_path / "agent")
+    (primary,) = (folder / "repo/repodata").glob("*primary.xml*")
+    assert primary.suffix == ".gz"
+    text = gzip.decompress(primary.read_bytes()).replace(b'ver="2.0"', b'ver="3.0"')
+    primary.unlink()
+    run(["modifyrepo_c", "--remove", "primary", folder / "repo/repodata"])
+    (folder / "primary.xml").write_bytes(text)
+    run(["modifyrepo_c", "--mdtype=primary", folder / "primary.xml", folder / "repo/repodata"])
+    found = {finding.code: finding.reason for finding in lint(folder, run=run).findings}
+    assert found["repository/package"] == ("the metadata say agent-3.0-1.noarch, but the RPM is"
+                                           " agent-2.0-1.noarch")
