@@ -85,6 +85,9 @@ export interface PluginState {
     trust: Trust;
     /** The installed version that this available one is newer than, else "". */
     upgrades: string;
+    /** What the catalogs of the site say of this version, "" without catalogs. */
+    catalog_status: "" | "supported" | "tested" | "deprecated" | "withdrawn" | "unlisted";
+    catalog_note: string;
     installed_trust: InstalledTrust | null;
 }
 

@@ -67,7 +67,8 @@ class Catalogs:
             return None
         found = self._find(name, version)
         if found is None:
-            return CatalogListing(UNLISTED)
+            return CatalogListing(UNLISTED, note="; ".join(
+                each.problem.message for each in self.opened if each.problem is not None))
         catalog, plugin, said = found
         if plugin.vendor != vendor and said.status != WITHDRAWN:
             return CatalogListing(UNLISTED, note=f"{catalog.title} lists {name} of the vendor"
@@ -86,6 +87,11 @@ class Catalogs:
             return CatalogListing(UNLISTED, note=f"{catalog.title} lists it with another"
                                                  " descriptor or other files")
         return listing
+
+    def withdraws(self, name: str, version: str) -> bool:
+        """Return whether a version of a plugin is withdrawn, whoever its vendor is."""
+        found = self._find(name, version)
+        return found is not None and found[2].status == WITHDRAWN
 
     def keys_of(self, name: str, version: str) -> Tuple[str, ...]:
         """Return the fingerprints of the keys by which a listed version may be signed."""

@@ -24,14 +24,12 @@ _SAID = ("status", "note", "node_from", "node_until")
 OPTIONS: Mapping[str, Tuple[str, ...]] = {
     "create": ("title",), "add": (*_SAID, "key_file"), "set": _SAID, "drop": (),
     "sign": ("sign", "valid_days"), "verify": ("key_file",),
-    "list": ("catalog_file", "status", "setopt"), "show": ("catalog_file", "setopt"),
-    "refresh": ("allow_older", "setopt")}
-"""The actions, each with the options that it has besides --json."""
+    "list": ("catalog_file", "status"), "show": ("catalog_file",), "refresh": ("allow_older",)}
+"""The actions, each with the options that it has besides --json and --setopt."""
 NAMES: Mapping[str, str] = {
     "title": "--title", "valid_days": "--valid-days", "status": "--status", "note": "--note",
     "node_from": "--node-from", "node_until": "--node-until", "key_file": "--key",
-    "sign": "--sign", "catalog_file": "--file", "allow_older": "--allow-older",
-    "setopt": "--setopt"}
+    "sign": "--sign", "catalog_file": "--file", "allow_older": "--allow-older"}
 """The options by their names in ``ProgramOptions``."""
 
 

@@ -14,6 +14,7 @@ import traceback
 from pathlib import Path
 from typing import Callable, ContextManager, Iterator, List, Mapping, Optional, Sequence
 
+from ..catalog.catalogs import read_catalogs
 from ..errors import Interrupted, NodePluginError, Status
 from ..operations import (
     detached,
@@ -33,7 +34,7 @@ from ..operations.model.answers import ListAnswer, ListedTarget, VerifyAnswer
 from ..operations.model.books import Books
 from ..operations.model.installation import Installation
 from ..operations.model.results import Plan
-from ..operations.plan import origins
+from ..operations.plan import catalog_rules, origins
 from ..packages import others, rpmdb
 from ..packages.command_line import sets_gpgcheck
 from ..packages.console import Console, PrintableRecord, translated
@@ -212,12 +213,14 @@ class DnfCommand:
 
     def _upgrade(self) -> Status:
         session = self._session_to_change()
-        for bundle in find.library_upgrades(self._opts.names, session, self._stack, run=run):
+        catalogs = self._floor.catalogs
+        for bundle in find.library_upgrades(self._opts.names, session, self._stack, run=run,
+                                            catalogs=catalogs):
             self._policy.add_bundle_repo(bundle)
             self._bundles.append(bundle)
         self._fill(session)
-        bundles = find.newer(self._opts.names, self._bundles, session)
-        ready = self._plan_install(bundles, session)
+        bundles = find.newer(self._opts.names, self._bundles, session, catalogs)
+        ready = catalog_rules.with_installed(self._plan_install(bundles, session), catalogs)
         origins.refuse_changed(ready.plan)
         return self._carry_out(ready, session)
 
@@ -262,6 +265,7 @@ class DnfCommand:
         """The level of trust that plugins have to reach."""
         return read_floor(
             self._policy.config, option=self._opts.trust, nogpgcheck=sets_gpgcheck(self._opts),
+            catalogs=read_catalogs(self._policy.config, run=run),
             trust=read_trust(self._opts.trust_key, every=self._opts.trust_keys))
 
     @property

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import Dict, Iterable, List, Mapping, Sequence, Tuple
 
+from ..catalog.catalogs import NO_CATALOGS, Catalogs
 from ..errors import BadBundle, Reasons, UnknownPlugin, UsageError
 from ..packages.session import Session
 from ..plugin.archive import SUFFIXES
@@ -95,10 +96,10 @@ def find_in_metadata(words: Iterable[str], session: Session, *,
 
 
 def library_upgrades(names: Sequence[str], session: Session, stack: contextlib.ExitStack, *,
-                     run: Runner) -> List[Bundle]:
+                     run: Runner, catalogs: Catalogs = NO_CATALOGS) -> List[Bundle]:
     """Open the library's bundles that are newer than the installed versions.
 
-    ``names`` limits them to these plugins.
+    ``names`` limits them to these plugins. What ``catalogs`` withdraw is left out.
     """
     records = store.read_registry(session.target.root).records
     library = Library(session.policy.config.library)
@@ -106,15 +107,20 @@ def library_upgrades(names: Sequence[str], session: Session, stack: contextlib.E
         stack.enter_context(opened(entry.path, run=run))
         for name in _chosen(names, records, session) for entry in library.versions(name)
         if entry.descriptor and compare(entry.descriptor.version, records[name].version) > 0
+        and not catalogs.withdraws(name, entry.descriptor.version)
     ).values())
 
 
 def newer(names: Sequence[str], opened_bundles: Sequence[Bundle],
-          session: Session) -> List[Bundle]:
-    """Return, for each plugin to upgrade, the newest bundle that is newer than its version."""
+          session: Session, catalogs: Catalogs = NO_CATALOGS) -> List[Bundle]:
+    """Return, for each plugin to upgrade, the newest bundle that is newer than its version.
+
+    What ``catalogs`` withdraw is left out.
+    """
     records = store.read_registry(session.target.root).records
     chosen = _chosen(names, records, session)
-    candidates = newest([*opened_bundles, *session.metadata_bundles()[0]])
+    candidates = newest(bundle for bundle in (*opened_bundles, *session.metadata_bundles()[0])
+                        if not catalogs.withdraws(*_version_of(bundle)))
     return [candidates[name] for name in chosen if name in candidates
             and compare(candidates[name].descriptor.version, records[name].version) > 0]
 

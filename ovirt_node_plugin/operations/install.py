@@ -45,6 +45,7 @@ from .plan import (
     active_settings,
     active_units,
     allowed_paths,
+    catalog_rules,
     conflicts,
     earlier_accounts,
     image_state,
@@ -115,11 +116,10 @@ def _plan(bundles: Sequence[Bundle], session: Session, *, run: Runner,
     actions = planned_jobs.actions_of(bundles, books, session, repaired=again, reasons=reasons)
     values = parameters.planned(bundles, actions, given, books, accounts_from, reasons)
     active = [bundle for bundle in bundles if actions.get(bundle.descriptor.name, KEEP) != KEEP]
-    for bundle in active:
-        with reasons.collected():
-            requirements.check_before(bundle, session)
+    notes = catalog_rules.check(active, actions, floor, target, reasons)
+    _check_before(active, session, reasons)
     with reasons.ending():
-        notes = [*majors.check(target)]
+        notes += majors.check(target)
         solution = solving.solve(active, books, session, again=again)
         packages = session.fetch(solution.packages, download=download)
         leaving = leaving_out.LeavingOut(active=active, shares=solution.shares,
@@ -156,6 +156,13 @@ def _plan(bundles: Sequence[Bundle], session: Session, *, run: Runner,
             noteworthy=_noteworthy(arrivals, jobs, session),
             disputed_files=disputed, replaced=gone),
         jobs, books, revert, skipped_scriptlets=skipped)
+
+
+def _check_before(active: Sequence[Bundle], session: Session, reasons: Reasons) -> None:
+    """Add what is known against ``active`` before the solve to ``reasons``."""
+    for bundle in active:
+        with reasons.collected():
+            requirements.check_before(bundle, session)
 
 
 def _described(jobs: Sequence[Job], values: Mapping[str, ParameterValues],

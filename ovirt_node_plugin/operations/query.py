@@ -5,6 +5,7 @@ import os
 from dataclasses import replace
 from typing import Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
+from ..catalog.catalogs import Catalogs, read_catalogs
 from ..errors import NodePluginError, RecordError, UnknownPlugin
 from ..packages.session import Session
 from ..plugin.bundle import Bundle
@@ -56,6 +57,8 @@ def list_plugins(session: Session, *, installed: bool, available: bool, names: S
     if available:
         states += [_compared(state, registry.records)
                    for state in _available(session, registry, hide_installed=installed)]
+    catalogs = read_catalogs(session.policy.config, run=run)
+    states = [_listed(state, catalogs) for state in states]
     if not names:
         return tuple(states)
     versions = [(state.name, state.version) for state in states]
@@ -84,15 +87,17 @@ def info(session: Session, bundles: Sequence[Bundle], names: Sequence[str], *,
     offered = [*bundles, *find.find_in_metadata(
         [name for name in names if name not in records], session, opened_bundles=bundles)]
     present = session.installed()
+    catalogs = read_catalogs(session.policy.config, run=run)
     versions = [(record.name, record.version) for record in records.values()]
     asked = dict.fromkeys((*(bundle.descriptor.name for bundle in bundles), *(
         name for word in names for name, _ in matching.select(word, versions))))
-    return (*(_recorded(records[name], records, session, run,
+    found = (*(_recorded(records[name], records, session, run,
                         check(records[name], present, session, run=run).problems)
               for name in asked if name in records),
             *(_offered(bundle, records, session, run) for bundle in offered
               if bundle.descriptor.name not in records
               or records[bundle.descriptor.name].version != bundle.descriptor.version))
+    return tuple(replace(each, state=_listed(each.state, catalogs)) for each in found)
 
 
 def _state(plugin: Union[Record, Descriptor], state: str, source: str) -> PluginState:
@@ -112,6 +117,13 @@ def _compared(state: PluginState, records: Mapping[str, Record]) -> PluginState:
     record = records.get(state.name)
     newer = record is not None and state.version and compare(state.version, record.version) > 0
     return replace(state, upgrades=record.version) if record is not None and newer else state
+
+
+def _listed(state: PluginState, catalogs: Catalogs) -> PluginState:
+    """Return ``state`` with what the catalogs of the site say of it."""
+    listing = catalogs.listing(state.name, state.version, state.vendor) if state.version else None
+    return state if listing is None else replace(
+        state, catalog_status=listing.status, catalog_note=listing.note)
 
 
 def _available(session: Session, registry: Registry, *,
@@ -149,7 +161,8 @@ def _offered(bundle: Bundle, records: Mapping[str, Record], session: Session,
         refuse_deployed(session.target, live_allowed=session.policy.config.live)
         given = GivenParameters(site=read_site(session.policy.config.parameters))
         plan = install.plan([bundle], session, run=run, download=False, given=given,
-                            floor=read_floor(session.policy.config)).plan
+                            floor=read_floor(session.policy.config, catalogs=read_catalogs(
+                                session.policy.config, run=run))).plan
         return replace(plugin_info, plan=plan, shares=tuple(
             share for action in plan.plugins for share in action.shares))
     except NodePluginError as exc:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import FrozenSet, Mapping, Tuple
 
+from ..catalog.catalogs import NO_CATALOGS, Catalogs
 from ..config import Config
 from ..errors import Refused, UsageError
 from ..registry.rules import LEVELS
@@ -22,12 +23,14 @@ class TrustFloor:
 
     ``vendors`` are the keys that the site has bound to each vendor. ``trust`` are the keys that
     the command line trusts. ``nogpgcheck`` is whether it switches checks of signatures off.
+    ``catalogs`` are those of the site.
     """
 
     level: TrustLevel = TrustLevel.ANY
     vendors: Mapping[str, VendorKeys] = field(default_factory=dict)
     trust: KeyTrust = NO_TRUST
     nogpgcheck: bool = False
+    catalogs: Catalogs = NO_CATALOGS
 
     def keys_of(self, vendor: str) -> VendorKeys:
         """Return the keys that the site has bound to a vendor."""
@@ -54,7 +57,7 @@ NO_FLOOR = TrustFloor()
 
 
 def read_floor(config: Config, *, option: str = "", trust: KeyTrust = NO_TRUST,
-               nogpgcheck: bool = False) -> TrustFloor:
+               nogpgcheck: bool = False, catalogs: Catalogs = NO_CATALOGS) -> TrustFloor:
     """Return the floor of ``config``, raised to the level that the ``option`` --trust names.
 
     Raises UsageError for a word that is no level, Refused for one below that of ``config``, and
@@ -72,8 +75,9 @@ def read_floor(config: Config, *, option: str = "", trust: KeyTrust = NO_TRUST,
     if nogpgcheck and level >= TrustLevel.SIGNED:
         raise Refused(f"--nogpgcheck is not allowed at the level of trust {level.word}, which"
                       " demands signatures", hint="Leave the option out.")
-    if level >= TrustLevel.CATALOG:
+    if level >= TrustLevel.CATALOG and not catalogs:
         raise Refused("the level of trust catalog demands a catalog of plugins, and none is"
-                      " configured", hint="Set trust = vendor, or less, in"
+                      " configured", hint="Set catalog and catalog_key, or trust = vendor, in"
                                           " /etc/dnf/plugins/node-plugin.conf.")
-    return TrustFloor(level, read_vendors(config.vendors), trust, nogpgcheck)
+    return TrustFloor(level=level, vendors=read_vendors(config.vendors), trust=trust,
+                      nogpgcheck=nogpgcheck, catalogs=catalogs)

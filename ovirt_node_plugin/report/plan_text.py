@@ -109,6 +109,8 @@ def listing(states: Sequence[PluginState]) -> List[str]:
             lines += [title, *_table(rows, paths=True)]
     for state in states:
         lines += [f"{state.name} is broken: {problem}" for problem in state.problems]
+    lines += [f"{state.name} {state.version} is {_catalog(state)} in the catalogs of this site"
+              for state in states if state.catalog_status]
     return lines or ["No plugins."]
 
 
@@ -120,7 +122,8 @@ def infos(plugins: Sequence[PluginInfo]) -> List[str]:
         fields = [("Name", state.name), ("Version", state.version), ("Vendor", state.vendor),
                   ("State", state.state), ("Source", state.source),
                   ("Origin", state.origin.text() if state.origin is not None else ""),
-                  ("Trust", _trust(state)), ("Installed", state.installed_at),
+                  ("Catalog", _catalog(state)), ("Trust", _trust(state)),
+                  ("Installed", state.installed_at),
                   ("Summary", state.summary),
                   ("URL", plugin.url), ("License", plugin.license)]
         for name, value in fields:
@@ -172,6 +175,11 @@ def checks(results: Sequence[Check], *, next_step: str = "") -> List[str]:
     if next_step:
         lines.append(repair_text(next_step))
     return lines or ["No plugins are installed."]
+
+
+def _catalog(state: PluginState) -> str:
+    note = f" ({state.catalog_note})" if state.catalog_note else ""
+    return f"{state.catalog_status}{note}"
 
 
 def _trust(state: PluginState) -> str:

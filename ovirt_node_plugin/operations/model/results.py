@@ -277,7 +277,9 @@ class PluginState:
     for ``broken``; ``source`` is where it was or would be installed from; ``origin`` is None
     unless it is installed. ``installed_at`` and ``trust``, a constant of ``registry.rules``, are
     empty unless a record tells them, and ``installed_trust`` is None then. ``upgrades`` is the
-    installed version if an available one is newer, else empty.
+    installed version if an available one is newer, else empty. ``catalog_status`` is what the
+    catalogs of the site say of this version, ``unlisted`` if they do not list it, empty without
+    catalogs; ``catalog_note`` is their note.
     """
 
     name: str
@@ -291,6 +293,8 @@ class PluginState:
     installed_at: str = ""
     trust: str = ""
     upgrades: str = ""
+    catalog_status: str = ""
+    catalog_note: str = ""
     installed_trust: Optional[InstalledTrust] = None
 
 

@@ -27,7 +27,7 @@ from ...system.signatures import BadSignature, Fault, Signer, verify_detached
 from ..model.books import Books
 from ..model.jobs import Job
 from ..model.results import REPAIR
-from . import origins
+from . import catalog_rules, origins
 
 _VENDORS_FILE = "/etc/ovirt-node-plugin/vendors.d/site.conf"
 
@@ -92,6 +92,7 @@ class _Judge:
         signed_by = signer.fingerprint if signer is not None else ""
         if level >= TrustLevel.SIGNED:
             wrong, signers = self._packages()
+            wrong += catalog_rules.wrong_keys(self._job.bundle.descriptor, signers, self._floor)
             if not (signed_by or repaired or self._unknown):
                 wrong += self._unsigned_parts(signers)
             if wrong:
