@@ -28,7 +28,7 @@ class Program:
 
         offered = arguments._parsers()[1][command].format_usage()
         options = [f"--work-dir={self.work}"] if "--work-dir" in offered else []
-        if "--setopt" in offered:
+        if "--setopt" in offered and command != "catalog":  # which starts no dnf
             options += [f"--setopt=pluginpath={TOP / 'dnf-plugins'}",
                         f"--setopt=pluginconfpath={self.dnf.folder / 'pluginconf'}"]
         return [str(PROGRAM), command, *options, *map(str, words)]
