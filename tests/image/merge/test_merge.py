@@ -88,7 +88,6 @@ LABELS = {
     "usr/share/dnf/history.sqlite": "usr_t", "usr/share/ovirt-node-plugin": "usr_t",
     "usr/share/ovirt-node-plugin/image.json": "usr_t",
     "usr/share/rpm/rpmdb.sqlite": "rpm_var_lib_t",
-    "usr/share/rpm/rpmdb.sqlite-shm": "rpm_var_lib_t",
 }
 
 
@@ -96,14 +95,17 @@ COPIES = ("usr/lib/ovirt.plugins", "usr/share/factory/etc/")
 
 
 def labels_of_changes(old: Path, new: Path, folder: Path) -> Dict[str, str]:
-    """Return the types of the paths that two images differ in."""
+    """Return the types of the paths that two images differ in.
+
+    The index of a log of SQLite is left out: its bytes tell who opened the database last.
+    """
     for name in ("old", "new"):
         (folder / name).mkdir(parents=True)
     with opened(old, folder / "old", run=run) as before, opened(
             new, folder / "new", run=run) as after:
         return {found.path: label(after.root / found.path) for found in differences(
             before.root, after.root, content_limit_bytes=None)
-            if found.kind != REMOVED}
+            if found.kind != REMOVED and not found.path.endswith("-shm")}
 
 
 @pytest.mark.main_job
