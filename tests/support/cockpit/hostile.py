@@ -43,6 +43,8 @@ def hostile_answers(first: int) -> Dict[str, Any]:
     answers = {name: _Generator(texts).document(file)
                for name, file in sorted(schemas.DNF_ANSWERS.items())}
     answers["install"]["notes"] += [f"note {number}" for number in range(MANY)]
+    for number, plugin in enumerate(answers["list"]["plugins"]):
+        plugin["name"] += str(number)  # one row for each
     for change in answers["status"]["changes"]:
         change["state"] = "failed"  # one that runs would be followed without end
         change["unit"] = UNIT  # the page asks for no other
