@@ -26,7 +26,8 @@ class Program:
         """Return the argument list of one run."""
         from ovirt_node_plugin.cli import arguments  # needs rpm, which conftest.py asks for
 
-        offered = arguments._parsers()[1][command].format_usage()
+        parser = arguments._parsers()[1].get(command)
+        offered = parser.format_usage() if parser is not None else ""
         options = [f"--work-dir={self.work}"] if "--work-dir" in offered else []
         if "--setopt" in offered and command != "catalog":  # which starts no dnf
             options += [f"--setopt=pluginpath={TOP / 'dnf-plugins'}",
