@@ -29,7 +29,7 @@ class Program:
         parser = arguments._parsers()[1].get(command)
         offered = parser.format_usage() if parser is not None else ""
         options = [f"--work-dir={self.work}"] if "--work-dir" in offered else []
-        if "--setopt" in offered and command != "catalog":  # which starts no dnf
+        if "--setopt" in offered:
             options += [f"--setopt=pluginpath={TOP / 'dnf-plugins'}",
                         f"--setopt=pluginconfpath={self.dnf.folder / 'pluginconf'}"]
         return [str(PROGRAM), command, *options, *map(str, words)]

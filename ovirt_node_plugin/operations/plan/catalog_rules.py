@@ -63,16 +63,13 @@ def _refuse(descriptor: Descriptor, listing: CatalogListing, floor: TrustFloor,
     text = _text(descriptor.name, descriptor.version, listing)
     if listing.status == WITHDRAWN:
         raise Refused(text, hint="Install another version. A catalog of the site that lists this"
-                                 " one, before the other in node-plugin.conf, decides instead.",
-                      code="catalog/withdrawn")
+                                 " one, before the other in node-plugin.conf, decides instead.")
     if floor.level < TrustLevel.CATALOG:
         return
     if listing.status == UNLISTED:
-        raise Refused(f"{text}, and this site installs only what a catalog lists", hint=_LISTED,
-                      code="catalog/unlisted")
+        raise Refused(f"{text}, and this site installs only what a catalog lists", hint=_LISTED)
     if target.is_node and target.version not in listing.nodes:
-        raise Refused(f"{text}; {target.name} is another one", hint=_LISTED,
-                      code="catalog/unlisted")
+        raise Refused(f"{text}; {target.name} is another one", hint=_LISTED)
     expired = [each.problem_text for each in floor.catalogs.opened if each.is_expired]
     if expired:
         raise Refused(expired[0], hint="Fetch the present one: ovirt-node-plugin catalog refresh")

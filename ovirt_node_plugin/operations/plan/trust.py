@@ -5,6 +5,7 @@ may get a key that it does not have is asked later, before the transaction.
 """
 from __future__ import annotations
 
+import functools
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -78,11 +79,6 @@ class _Judge:
         self._own = origins.own_repos(job.bundle)
         self._vendor = job.bundle.descriptor.vendor
         self._bound = floor.keys_of(self._vendor)
-        self._keys = [*session.key_files(
-            {self._arriving[nevra].repo for nevra in job.packages if nevra in self._arriving}
-            | self._own, network=not self._unknown), *floor.key_files]
-        self._of_bundle = [read_regular(path, max_bytes=KEY_BYTES, follow=True)
-                           for path in job.bundle.keys]
 
     def trust(self) -> InstalledTrust:
         """Return the trust. Raises Refused if it is below the floor, or a signature is bad."""
@@ -100,6 +96,19 @@ class _Judge:
         if repaired and old is not None:  # nothing is from a bundle but packages
             return old.installed_trust
         return InstalledTrust(level.word, level.word, self._floor.nogpgcheck, signed_by)
+
+    @functools.cached_property
+    def _keys(self) -> List[bytes]:
+        """The known keys, as files. Reading those of repositories can need the network."""
+        repos = {self._arriving[nevra].repo for nevra in self._job.packages
+                 if nevra in self._arriving}
+        return [*self._session.key_files(repos | self._own, network=not self._unknown),
+                *self._floor.key_files, *self._of_bundle]
+
+    @functools.cached_property
+    def _of_bundle(self) -> List[bytes]:
+        return [read_regular(path, max_bytes=KEY_BYTES, follow=True)
+                for path in self._job.bundle.keys]
 
     @property
     def _unknown(self) -> bool:
@@ -132,7 +141,7 @@ class _Judge:
         if not change.signer:
             raise Refused("it is not signed")
         try:
-            return verify_rpm(path, [*self._keys, *self._of_bundle], run=self._run)
+            return verify_rpm(path, self._keys, run=self._run)
         except BadSignature as exc:
             raise Refused(f"its signature is not accepted: {exc.message}") from exc
 
@@ -191,7 +200,7 @@ class _Judge:
         """Return who made a signature, None for a key that does not count."""
         try:
             signer = verify_detached(read_regular(signature, max_bytes=KEY_BYTES, follow=True),
-                                     signed, [*self._keys, *self._of_bundle], run=self._run)
+                                     signed, self._keys, run=self._run)
         except BadSignature as exc:
             if exc.fault is Fault.UNKNOWN:
                 return None
