@@ -10,6 +10,7 @@ from typing import Any, Dict, Set
 
 import pytest
 
+from ovirt_node_plugin.config import Config
 from ovirt_node_plugin.operations.reconcile import reconcile as corrections
 from ovirt_node_plugin.operations.verification import verify
 from ovirt_node_plugin.registry import image_copy, store
@@ -208,7 +209,8 @@ def test_the_work_grows_with_the_number_of_records(
                 (root / path).unlink()
         session: Any = SimpleNamespace(
             target=Target(root, NODE, "", "", ""), sealed=None, progress=Silent(),
-            owners=lambda path: (), installed=dict, files_of=dict)
+            owners=lambda path: (), installed=dict, files_of=dict,
+            policy=SimpleNamespace(config=Config()))
         assert len(corrections(session, only_plan=True)) == 3 * size
         names.clear()
         assert len(verify(session, (), run=run)) == 2 * size
