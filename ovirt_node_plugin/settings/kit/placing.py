@@ -15,6 +15,7 @@ from .model import Context, Wanted
 
 _MOST_NAMES = 10
 _CORRECT = "Its vendor has to correct it."
+_EXPOSED = "every user can read its copy"
 
 
 def place_file(root: Path, folder: str, name: str, data: bytes, *, mode: int) -> None:
@@ -32,7 +33,7 @@ def place_file(root: Path, folder: str, name: str, data: bytes, *, mode: int) ->
 
 
 def check_source(wanted: Wanted, source: str, ctx: Context, *,
-                 exposed: str = "every user can read its copy") -> None:
+                 exposed: str = _EXPOSED) -> None:
     """Raise Refused unless ``source`` is a regular file of a package, or one of the bundle.
 
     One with a secret is refused, too, unless ``exposed``, the reason, is empty.
@@ -65,7 +66,7 @@ def _missing_in_bundle(subject: str, ctx: Context) -> Refused:
 
 
 def check_own(wanted: Wanted, source: str, place: str, ctx: Context, *,
-              exposed: str = "") -> None:
+              exposed: str = _EXPOSED) -> None:
     """Raise Refused as ``check_source``, and if ``place`` is one of the plugin's own packages.
 
     That may be a file that is left out.
