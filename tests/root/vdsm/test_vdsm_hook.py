@@ -14,6 +14,7 @@ from ovirt_node_plugin.errors import RecordError
 from ovirt_node_plugin.registry import store, xml
 from ovirt_node_plugin.registry.record import InstalledPackage, Record
 from ovirt_node_plugin.registry.rules import SIGNED, UNCHECKED, UNKNOWN, UNSIGNED
+from ovirt_node_plugin.registry.trust_level import InstalledTrust
 from ovirt_node_plugin.system import limits
 from ovirt_node_plugin.system.run import run
 from ovirt_node_plugin.vdsm import capabilities
@@ -47,7 +48,8 @@ def record(name: str = "cim", *packages: InstalledPackage, **texts: str) -> byte
         name=name, version=texts.get("version", "1.0"), vendor=texts.get("vendor", "ACME"),
         summary="", installed_at="2026-11-22T16:40:11Z", tool="ovirt-node-plugin 0.1.0",
         mode="offline", source="/srv/x", target_kind="node", target_version="4.5.5",
-        repos=(name,), packages=packages, settings=()))
+        repos=(name,), packages=packages, settings=(),
+        installed_trust=InstalledTrust(level=texts.get("level", "any"))))
 
 
 def package(nevra: str = "p-1-1.noarch", signer: str = KEY, checked: bool = True
@@ -407,7 +409,7 @@ def test_the_example_in_the_manual_is_the_report_of_the_hook(
         missing = plugin["problem"].rpartition(" ")[2]
         machine.write_record(plugin["name"], record(
             plugin["name"], package(missing or installed, checked=plugin["trust"] == "signed"),
-            version=plugin["version"], vendor=plugin["vendor"]).replace(
+            version=plugin["version"], vendor=plugin["vendor"], level=plugin["trustLevel"]).replace(
             b"2026-11-22T16:40:11Z", plugin["installDate"].encode()))
     result = machine.run()
     assert result.capabilities == expected
