@@ -1,11 +1,13 @@
 """Files of a bundle with a secret: where they are possible, their mode, and what is shown."""
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import traceback
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import cast
+from typing import cast, get_args
 
 import pytest
 
@@ -15,13 +17,16 @@ from ovirt_node_plugin.operations.plan import active_settings
 from ovirt_node_plugin.plugin.settings import (
     CaCertificate,
     ConfigFile,
+    ModuleSigningKey,
     PlacedFile,
+    SelinuxModule,
     Setting,
     VdsmHook,
 )
 from ovirt_node_plugin.settings.config_files import folders
 from ovirt_node_plugin.settings.engine import checking, kinds
 from ovirt_node_plugin.settings.kit.model import Context
+from ovirt_node_plugin.settings.placed import placed_files
 from tests.support.applied import apply_all
 from tests.support.settings_root import (
     RecordingRunner,
@@ -69,6 +74,35 @@ def test_a_secret_is_refused_where_others_read_the_file(
         ctx: Context, item: Setting, why: str) -> None:
     with pytest.raises(Refused, match=f"that file has a secret, and .*{why}"):
         checking.check(wanted_settings(ctx, item), ctx, others={})
+
+
+FOLDERS = {folder.id: folder for folder in folders.built_in()}
+NAMES = [f"{start}acme{end}" for start in ("", "50-") for end in (
+    "", ".conf", ".rules", ".sources", ".nmconnection", ".sh", ".issue", ".profile")]
+WITH_SOURCE = [
+    VdsmHook("before_vm_start", 50, "acme", FILE), CaCertificate(FILE, "acme.pem"),
+    ModuleSigningKey(FILE, "acme.der"), SelinuxModule(FILE, "acme"),
+    *(PlacedFile(placement.kind, FILE, "acme.conf", "sshd.service")
+      for placement in placed_files.PLACEMENTS),
+    *(ConfigFile(name, next(filter(folder.names.fullmatch, NAMES)), FILE)
+      for name, folder in FOLDERS.items())]
+
+
+def test_every_setting_with_a_source_is_tried() -> None:
+    assert {type(item) for item in WITH_SOURCE} == {
+        each for each in get_args(Setting)
+        if "source" in {field.name for field in dataclasses.fields(each)}}
+
+
+@pytest.mark.parametrize("item", WITH_SOURCE, ids=lambda item: "-".join(
+    [type(item).__name__, getattr(item, "element", "") or getattr(item, "folder", "")]))
+def test_only_a_place_that_root_alone_reads_takes_a_secret(ctx: Context, item: Setting) -> None:
+    private = isinstance(item, PlacedFile) and item.element != "unit-drop-in" or (
+        isinstance(item, ConfigFile) and FOLDERS[item.folder].secret)
+    with contextlib.nullcontext() if private else pytest.raises(
+            Refused, match="that file has a secret"):
+        for wanted in wanted_settings(ctx, item):
+            checking.check_alone(wanted, ctx)
 
 
 @pytest.mark.parametrize(("item", "mode"), [
