@@ -6,7 +6,7 @@ import contextlib
 from pathlib import Path
 from typing import Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
-from ..authoring import catalog_files
+from ..authoring.catalogs import catalog_files
 from ..catalog import editing
 from ..catalog.catalogs import OpenedCatalog, accepted, read_catalogs
 from ..catalog.model import Catalog
@@ -48,7 +48,7 @@ def _create(invocation: Invocation) -> int:
 
 
 def _add(invocation: Invocation) -> int:
-    from ..authoring.catalog_entries import entry_of  # the libraries of DNF and rpm
+    from ..authoring.catalogs.catalog_entries import entry_of  # the libraries of DNF and rpm
 
     options = invocation.options
     path = _file(invocation)

@@ -3,8 +3,8 @@ from __future__ import annotations
 
 import json
 
-from ..authoring import bases
-from ..authoring.lint import lint_all
+from ..authoring.lint import bases
+from ..authoring.lint.lint import lint_all
 from ..errors import Status
 from ..report import lint_data, lint_text
 from ..system.entries import write_atomic

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..authoring import folder
+from ..authoring.new import folder
 from ..errors import Status
 from ..report import new_plugin
 from .program import Invocation

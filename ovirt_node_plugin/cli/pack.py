@@ -3,8 +3,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..authoring.pack import PackOrder
-from ..authoring.pack import pack as pack_plugin
+from ..authoring.pack.pack import PackOrder
+from ..authoring.pack.pack import pack as pack_plugin
 from ..report import packed_plugin
 from .program import Invocation
 from .signals import signals_exit

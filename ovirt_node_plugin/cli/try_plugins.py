@@ -4,7 +4,7 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from ..authoring.trials import Tools, TrialOrder, tried
+from ..authoring.trial.trials import Tools, TrialOrder, tried
 from ..policy.key_trust import read_trust
 from ..report import junit, trial_data, trial_text
 from ..system.entries import write_atomic

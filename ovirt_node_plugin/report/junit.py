@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Dict, Iterable, List
 from xml.etree import ElementTree
 
-from ..authoring.trial_results import FAILED, SKIPPED, Cell, Matrix, TrialStep, TriedImage
+from ..authoring.trial.trial_results import FAILED, SKIPPED, Cell, Matrix, TrialStep, TriedImage
 from ..system.words import printable
 from .trial_text import reason
 

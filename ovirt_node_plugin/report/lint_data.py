@@ -11,9 +11,9 @@ from typing import Dict, List, Optional, Sequence
 from urllib.parse import quote
 
 from .. import __version__
-from ..authoring.codes import CODES, Severity
-from ..authoring.findings import LintFinding
-from ..authoring.lint import Report
+from ..authoring.lint.codes import CODES, Severity
+from ..authoring.lint.findings import LintFinding
+from ..authoring.lint.lint import Report
 from ..system.json_data import Data
 
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"

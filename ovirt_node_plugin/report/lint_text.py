@@ -4,9 +4,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Iterator, List, Optional, Sequence
 
-from ..authoring.codes import Severity
-from ..authoring.findings import LintFinding
-from ..authoring.lint import Report
+from ..authoring.lint.codes import Severity
+from ..authoring.lint.findings import LintFinding
+from ..authoring.lint.lint import Report
 from ..system.words import count
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from typing import Dict, Iterator, List
 
-from ..authoring.folder import NewPlugin
+from ..authoring.new.folder import NewPlugin
 from ..system.json_answer import with_format
 from ..system.json_data import Data
 from ..system.words import count, first_lines

@@ -4,8 +4,8 @@ from __future__ import annotations
 from typing import Iterator, List
 from urllib.parse import urlsplit
 
-from ..authoring.codes import Severity
-from ..authoring.pack import PackedPlugin
+from ..authoring.lint.codes import Severity
+from ..authoring.pack.pack import PackedPlugin
 from ..system.json_answer import with_format
 from ..system.json_data import Data
 from ..system.words import count, first_lines, first_names, size

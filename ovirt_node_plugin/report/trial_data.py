@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from ..authoring.trial_results import Cell, Matrix, Trial, TrialStep
+from ..authoring.trial.trial_results import Cell, Matrix, Trial, TrialStep
 from ..system.json_data import Data
 
 

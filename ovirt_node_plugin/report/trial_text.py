@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from typing import Dict, Iterator, List, Tuple
 
-from ..authoring.trial_results import FAILED, SKIPPED, Matrix, Trial, TrialStep
+from ..authoring.trial.trial_results import FAILED, SKIPPED, Matrix, Trial, TrialStep
 from .layout import table
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Callable, Dict, Tuple, Type
 
 from ovirt_node_plugin import target
-from ovirt_node_plugin.authoring import silences
+from ovirt_node_plugin.authoring.lint import silences
 from ovirt_node_plugin.errors import NodePluginError, Reasons
 from ovirt_node_plugin.images import other_forms
 from ovirt_node_plugin.images.iso import checksum, iso, iso_checksums

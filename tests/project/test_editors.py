@@ -12,8 +12,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from ovirt_node_plugin.authoring.draft import descriptor_text, draft
-from ovirt_node_plugin.authoring.examine import Findings
+from ovirt_node_plugin.authoring.new.draft import descriptor_text, draft
+from ovirt_node_plugin.authoring.new.examine import Findings
 from ovirt_node_plugin.plugin.descriptor import SCHEMA_ADDRESS, SCHEMA_LINE, parse_descriptor
 from tests.support import manpages
 from tests.support.compact_schema import COMPACT, compact_text

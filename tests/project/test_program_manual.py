@@ -12,7 +12,7 @@ from typing import Iterator, Mapping, Set
 
 import pytest
 
-from ovirt_node_plugin.authoring.codes import CODES
+from ovirt_node_plugin.authoring.lint.codes import CODES
 from ovirt_node_plugin.cli import arguments
 from ovirt_node_plugin.errors import Status
 from ovirt_node_plugin.system import limits

@@ -6,9 +6,9 @@ import shutil
 from pathlib import Path
 from typing import Callable, Iterator, Mapping, Sequence
 
-from ovirt_node_plugin.authoring import bundle_checks
-from ovirt_node_plugin.authoring.codes import Severity
-from ovirt_node_plugin.authoring.findings import of_errors
+from ovirt_node_plugin.authoring.lint import bundle_checks
+from ovirt_node_plugin.authoring.lint.codes import Severity
+from ovirt_node_plugin.authoring.lint.findings import of_errors
 from ovirt_node_plugin.errors import BadBundle
 from ovirt_node_plugin.plugin import archive, bundle, descriptor, repo_file
 from ovirt_node_plugin.system.limits import TEXT_BYTES

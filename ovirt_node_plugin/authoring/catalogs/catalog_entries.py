@@ -3,13 +3,13 @@ from __future__ import annotations
 
 from typing import Iterable, List, Sequence, Tuple
 
-from ..catalog.editing import NewVersion
-from ..errors import UsageError
-from ..packages import alone
-from ..plugin.bundle import Bundle
-from ..system.openpgp import PublicKey, read_keys
-from ..system.regular_files import read_regular
-from ..system.words import first_names
+from ...catalog.editing import NewVersion
+from ...errors import UsageError
+from ...packages import alone
+from ...plugin.bundle import Bundle
+from ...system.openpgp import PublicKey, read_keys
+from ...system.regular_files import read_regular
+from ...system.words import first_names
 
 _MOST_NAMED = 5
 

@@ -5,16 +5,16 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from ..catalog import document
-from ..catalog.model import Catalog
-from ..catalog.places import SIGNATURE_SUFFIX
-from ..errors import UsageError
-from ..system import source_date
-from ..system.entries import write_atomic
-from ..system.limits import CATALOG_BYTES
-from ..system.regular_files import read_regular
-from ..system.run import Runner
-from ..system.signing import find_key, sign_file
+from ...catalog import document
+from ...catalog.model import Catalog
+from ...catalog.places import SIGNATURE_SUFFIX
+from ...errors import UsageError
+from ...system import source_date
+from ...system.entries import write_atomic
+from ...system.limits import CATALOG_BYTES
+from ...system.regular_files import read_regular
+from ...system.run import Runner
+from ...system.signing import find_key, sign_file
 
 _DAY_S = 24 * 60 * 60
 _MOST_DAYS = 36_500

@@ -12,15 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterator, List, Optional, Sequence, Tuple
 
-from ..errors import BadBundle, BadImage, UsageError
-from ..images import unmounted
-from ..images.image import image_kind
-from ..plugin import archive
-from ..system.entries import write_atomic
-from ..system.limits import BASE_BYTES
-from ..system.rpm_database import find_rpmdb
-from ..system.run import Runner
-from ..target import identify
+from ...errors import BadBundle, BadImage, UsageError
+from ...images import unmounted
+from ...images.image import image_kind
+from ...plugin import archive
+from ...system.entries import write_atomic
+from ...system.limits import BASE_BYTES
+from ...system.rpm_database import find_rpmdb
+from ...system.run import Runner
+from ...target import identify
 
 FOLDERS = (Path("/usr/share/ovirt-node-plugin/bases"),)
 """Where bases that a package brings are looked for by their version, after the user's own."""

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Iterable, Iterator, List, Mapping, Optional, Set, Tuple
 
-from ..errors import BadBundle, Reasons
-from ..plugin.bundle import Bundle, examine, unpacked
-from ..plugin.bundle_files import is_bundle_file
-from ..plugin.descriptor import DESCRIPTOR_NAME, Descriptor, When
-from ..plugin.settings import Setting
-from ..system.run import Runner
+from ...errors import BadBundle, Reasons
+from ...plugin.bundle import Bundle, examine, unpacked
+from ...plugin.bundle_files import is_bundle_file
+from ...plugin.descriptor import DESCRIPTOR_NAME, Descriptor, When
+from ...plugin.settings import Setting
+from ...system.run import Runner
 from .findings import LintFinding, found, of_errors, relative
 
 _FORM = "descriptor/form"

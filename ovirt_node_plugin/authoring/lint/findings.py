@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterable, Iterator, Sequence, Tuple
 
-from ..errors import NodePluginError, SeveralReasons
+from ...errors import NodePluginError, SeveralReasons
 from .codes import CODES, Severity
 
 _OTHER = "settings/refused"  # of an error that no table names

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import List, Optional, Sequence, Tuple
 
-from ..errors import Status, UsageError
-from ..plugin.bundle import Bundle, opened
-from ..plugin.descriptor import DESCRIPTOR_NAME
-from ..system.regular_files import read_regular
-from ..system.run import Runner
+from ...errors import Status, UsageError
+from ...plugin.bundle import Bundle, opened
+from ...plugin.descriptor import DESCRIPTOR_NAME
+from ...system.regular_files import read_regular
+from ...system.run import Runner
 from . import bases, bundle_checks, signature_checks, silences
 from .bases import Base
 from .codes import Severity

@@ -3,11 +3,11 @@ from __future__ import annotations
 
 from typing import Iterator, Sequence
 
-from ..packages.session import PackageChange
-from ..plugin.bundle import Bundle
-from ..plugin.descriptor import DESCRIPTOR_NAME
-from ..registry.origin import Origin
-from ..system.rpm_version import compare
+from ...packages.session import PackageChange
+from ...plugin.bundle import Bundle
+from ...plugin.descriptor import DESCRIPTOR_NAME
+from ...registry.origin import Origin
+from ...system.rpm_version import compare
 from .findings import LintFinding, found
 
 

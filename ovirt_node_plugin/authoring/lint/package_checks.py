@@ -5,23 +5,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Collection, Dict, Iterator, List, Mapping, Optional, Sequence, Set, Tuple
 
-from ..config import Config
-from ..errors import PathsRefused, Reasons
-from ..operations.plan import allowed_paths, conflicts, refused_headers, requirements
-from ..operations.plan.arriving import Arrivals
-from ..packages import alone
-from ..packages.dnf_types import DnfPackage
-from ..packages.session import PackageChange
-from ..plugin.bundle import Bundle
-from ..plugin.descriptor import DESCRIPTOR_NAME, Descriptor, When, descriptor_document
-from ..plugin.settings import KernelModule, LeaveOut
-from ..policy import other_places
-from ..settings.placed import leave_out
-from ..system.limits import PROBLEMS
-from ..system.openpgp import read_keys
-from ..system.regular_files import read_regular
-from ..system.words import first_names
-from ..target import Target, identify
+from ...config import Config
+from ...errors import PathsRefused, Reasons
+from ...operations.plan import allowed_paths, conflicts, refused_headers, requirements
+from ...operations.plan.arriving import Arrivals
+from ...packages import alone
+from ...packages.dnf_types import DnfPackage
+from ...packages.session import PackageChange
+from ...plugin.bundle import Bundle
+from ...plugin.descriptor import DESCRIPTOR_NAME, Descriptor, When, descriptor_document
+from ...plugin.settings import KernelModule, LeaveOut
+from ...policy import other_places
+from ...settings.placed import leave_out
+from ...system.limits import PROBLEMS
+from ...system.openpgp import read_keys
+from ...system.regular_files import read_regular
+from ...system.words import first_names
+from ...target import Target, identify
 from .bases import Base
 from .bundle_checks import settings_of
 from .findings import LintFinding, found, of_errors

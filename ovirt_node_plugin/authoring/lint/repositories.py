@@ -4,13 +4,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Dict, List
 
-from ..errors import BadBundle
-from ..packages.metadata import read_bundle_files, read_metadata
-from ..packages.start import FILES_METADATA_TYPE, METADATA_TYPE
-from ..plugin.archive import SUFFIXES
-from ..plugin.bundle import metadata_by_type
-from ..plugin.descriptor import DESCRIPTOR_NAME
-from ..system.run import Runner
+from ...errors import BadBundle
+from ...packages.metadata import read_bundle_files, read_metadata
+from ...packages.start import FILES_METADATA_TYPE, METADATA_TYPE
+from ...plugin.archive import SUFFIXES
+from ...plugin.bundle import metadata_by_type
+from ...plugin.descriptor import DESCRIPTOR_NAME
+from ...system.run import Runner
 
 
 def is_repository(path: Path) -> bool:

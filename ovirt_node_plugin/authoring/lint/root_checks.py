@@ -8,18 +8,18 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Iterator, List, Sequence
 
-from ..errors import CommandError, NodePluginError, Reasons
-from ..operations.model.books import Books
-from ..operations.plan.kernel_fits import with_module_fits
-from ..plugin.bundle import Bundle
-from ..plugin.descriptor import DESCRIPTOR_NAME, Descriptor
-from ..plugin.settings import Setting
-from ..settings.engine import checking, selection
-from ..settings.engine.kinds import in_order, is_derived
-from ..settings.kit.model import Context, Facts, Wanted
-from ..settings.placed import persistent_paths
-from ..settings.services import scriptlet_units
-from ..target import identify
+from ...errors import CommandError, NodePluginError, Reasons
+from ...operations.model.books import Books
+from ...operations.plan.kernel_fits import with_module_fits
+from ...plugin.bundle import Bundle
+from ...plugin.descriptor import DESCRIPTOR_NAME, Descriptor
+from ...plugin.settings import Setting
+from ...settings.engine import checking, selection
+from ...settings.engine.kinds import in_order, is_derived
+from ...settings.kit.model import Context, Facts, Wanted
+from ...settings.placed import persistent_paths
+from ...settings.services import scriptlet_units
+from ...target import identify
 from .findings import LintFinding, found, of_errors
 from .package_checks import Packages
 from .setting_places import Places

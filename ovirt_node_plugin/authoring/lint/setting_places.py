@@ -4,9 +4,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import List, Optional, Tuple
 
-from ..plugin.descriptor import DESCRIPTOR_NAME, Descriptor, When, descriptor_document
-from ..plugin.settings import Setting
-from ..system.xml import XmlElement
+from ...plugin.descriptor import DESCRIPTOR_NAME, Descriptor, When, descriptor_document
+from ...plugin.settings import Setting
+from ...system.xml import XmlElement
 from .findings import LintFinding
 
 _Place = Tuple[int, int]

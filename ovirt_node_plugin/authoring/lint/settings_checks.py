@@ -5,16 +5,16 @@ import itertools
 from dataclasses import replace
 from typing import Dict, Iterator, List
 
-from ..errors import Reasons, Refused
-from ..operations.plan.package_sources import with_sources
-from ..plugin.bundle import Bundle
-from ..plugin.bundle_files import is_bundle_file
-from ..plugin.descriptor import DESCRIPTOR_NAME, Descriptor, When
-from ..plugin.templates import secret_files
-from ..settings.engine import checking, selection
-from ..settings.engine.kinds import KINDS
-from ..settings.kit.model import Context, Facts
-from ..system.run import Runner
+from ...errors import Reasons, Refused
+from ...operations.plan.package_sources import with_sources
+from ...plugin.bundle import Bundle
+from ...plugin.bundle_files import is_bundle_file
+from ...plugin.descriptor import DESCRIPTOR_NAME, Descriptor, When
+from ...plugin.templates import secret_files
+from ...settings.engine import checking, selection
+from ...settings.engine.kinds import KINDS
+from ...settings.kit.model import Context, Facts
+from ...system.run import Runner
 from . import root_checks, setting_places
 from .bases import Base
 from .findings import LintFinding, of_errors

@@ -7,12 +7,12 @@ import tempfile
 from pathlib import Path
 from typing import Dict, Iterator, List, Mapping, Optional, Sequence
 
-from ..plugin.bundle import Bundle
-from ..system.limits import KEY_BYTES
-from ..system.openpgp import read_keys, weak_keys
-from ..system.regular_files import NotRegular, TooLarge, read_regular
-from ..system.run import Runner, StrPath
-from ..system.signatures import BadSignature, Fault, verify_detached
+from ...plugin.bundle import Bundle
+from ...system.limits import KEY_BYTES
+from ...system.openpgp import read_keys, weak_keys
+from ...system.regular_files import NotRegular, TooLarge, read_regular
+from ...system.run import Runner, StrPath
+from ...system.signatures import BadSignature, Fault, verify_detached
 from .findings import LintFinding, found
 
 _INDEX = "repodata/repomd.xml"

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterator, List, Sequence, Tuple
 
-from ..plugin.descriptor import DESCRIPTOR_NAME
-from ..system.limits import PROBLEMS
-from ..system.regular_files import NotRegular, TooLarge, read_regular
-from ..system.words import printable
-from ..system.xml import comments
+from ...plugin.descriptor import DESCRIPTOR_NAME
+from ...system.limits import PROBLEMS
+from ...system.regular_files import NotRegular, TooLarge, read_regular
+from ...system.words import printable
+from ...system.xml import comments
 from .codes import CODES, Severity
 from .findings import LintFinding, found
 

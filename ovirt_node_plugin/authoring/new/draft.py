@@ -5,10 +5,10 @@ import textwrap
 from dataclasses import dataclass
 from typing import Dict, Iterator, List, Mapping, Sequence, Tuple
 
-from ..packages.described import DescribedPackage
-from ..plugin.descriptor import SCHEMA_LINE
-from ..system.words import first_lines, printable
-from ..system.xml import comment_text, element_text
+from ...packages.described import DescribedPackage
+from ...plugin.descriptor import SCHEMA_LINE
+from ...system.words import first_lines, printable
+from ...system.xml import comment_text, element_text
 from .examine import Findings
 from .suggestions import Suggestion, is_valid_field, is_valid_part
 

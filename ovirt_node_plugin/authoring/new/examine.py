@@ -19,15 +19,15 @@ from typing import (
     Tuple,
 )
 
-from ..packages.described import DescribedPackage
-from ..packages.headers import PackedFile
-from ..plugin.bundle_files import FOLDER, MOST_CHARACTERS
-from ..policy import other_places
-from ..policy.path_rules import PathPolicy, PathRule, built_in
-from ..settings.firewall import firewall_files
-from ..settings.modules.module_index import module_name
-from ..system import read_paths
-from ..system.limits import SOURCE_FILE_BYTES, SOURCE_FILES, SOURCE_FILES_BYTES, SUGGESTIONS
+from ...packages.described import DescribedPackage
+from ...packages.headers import PackedFile
+from ...plugin.bundle_files import FOLDER, MOST_CHARACTERS
+from ...policy import other_places
+from ...policy.path_rules import PathPolicy, PathRule, built_in
+from ...settings.firewall import firewall_files
+from ...settings.modules.module_index import module_name
+from ...system import read_paths
+from ...system.limits import SOURCE_FILE_BYTES, SOURCE_FILES, SOURCE_FILES_BYTES, SUGGESTIONS
 from . import (
     file_contents,
     needed_accounts,

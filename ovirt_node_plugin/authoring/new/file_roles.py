@@ -11,10 +11,10 @@ import re
 from dataclasses import dataclass
 from typing import Iterator, Mapping, Optional, Pattern, Tuple
 
-from ..plugin.vdsm_points import HOOK_POINTS
-from ..settings.config_files import folders
-from ..settings.placed.placed_files import PLACEMENTS
-from ..system.path_sets import MERGED, VDSM_HOOKS
+from ...plugin.vdsm_points import HOOK_POINTS
+from ...settings.config_files import folders
+from ...settings.placed.placed_files import PLACEMENTS
+from ...system.path_sets import MERGED, VDSM_HOOKS
 
 _UNIT = r"[^/]+\.(?:service|socket|timer|path|target|mount|automount|slice)"
 _POINTS = "|".join(HOOK_POINTS)

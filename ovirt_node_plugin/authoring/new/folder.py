@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, List, Sequence, Tuple
 
-from ..errors import UsageError
-from ..packages.described import DescribedPackage, describe
-from ..plugin.descriptor import DESCRIPTOR_NAME, parse_descriptor
-from ..system.limits import EXAMINED_FILE_BYTES, EXAMINED_FILES, EXAMINED_PACKAGES
-from ..system.regular_files import NotRegular, TooLarge, read_regular
-from ..system.run import Runner, explained
+from ...errors import UsageError
+from ...packages.described import DescribedPackage, describe
+from ...plugin.descriptor import DESCRIPTOR_NAME, parse_descriptor
+from ...system.limits import EXAMINED_FILE_BYTES, EXAMINED_FILES, EXAMINED_PACKAGES
+from ...system.regular_files import NotRegular, TooLarge, read_regular
+from ...system.run import Runner, explained
 from . import vendor_repos
 from .draft import DescriptorDraft, descriptor_text, draft
 from .examine import examine, is_read

@@ -4,7 +4,7 @@ from __future__ import annotations
 import re
 from typing import AbstractSet, Dict, Iterator, Sequence, Tuple
 
-from ..packages.described import DescribedPackage
+from ...packages.described import DescribedPackage
 from . import file_contents
 from .file_roles import meaning
 from .suggestions import Suggestion, setting

@@ -4,8 +4,8 @@ from __future__ import annotations
 import shlex
 from typing import List, Sequence
 
-from ..plugin.descriptor import DESCRIPTOR_NAME
-from ..system.words import first_lines
+from ...plugin.descriptor import DESCRIPTOR_NAME
+from ...system.words import first_lines
 from .draft import DescriptorDraft
 
 _MOST_LISTED = 50

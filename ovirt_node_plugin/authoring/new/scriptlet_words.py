@@ -4,7 +4,7 @@ from __future__ import annotations
 import re
 from typing import Collection, Iterator, Pattern, Tuple
 
-from ..packages.described import DescribedPackage
+from ...packages.described import DescribedPackage
 from .suggestions import Suggestion, setting
 
 _UNIT = re.compile(r"/systemd/system/([A-Za-z0-9_.@:\\-]+\.(?:service|socket|timer|path|mount))\b")

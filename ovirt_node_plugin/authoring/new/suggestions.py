@@ -4,9 +4,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Dict, Iterable, List, Mapping, Sequence, Tuple
 
-from ..errors import DescriptorError
-from ..plugin.descriptor import parse_descriptor
-from ..system.xml import element_text
+from ...errors import DescriptorError
+from ...plugin.descriptor import parse_descriptor
+from ...system.xml import element_text
 
 _FIELDS = {"name": "x", "version": "1", "vendor": "x", "summary": "x"}
 _SOME_SETTING = '<persistent-path path="/var/lib/x"/>'

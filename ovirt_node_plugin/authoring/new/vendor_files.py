@@ -9,9 +9,9 @@ import re
 from dataclasses import dataclass
 from typing import Iterator, Mapping, Optional, Pattern
 
-from ..settings.certificates import pem
-from ..system import x509
-from ..system.words import printable
+from ...settings.certificates import pem
+from ...system import x509
+from ...system.words import printable
 from .file_roles import merged
 from .suggestions import Suggestion, setting
 

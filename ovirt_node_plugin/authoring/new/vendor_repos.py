@@ -11,8 +11,8 @@ import re
 from dataclasses import dataclass
 from typing import Dict, Iterator, List, Mapping, Tuple
 
-from ..plugin.repo_file import OPTIONS, squeezed
-from ..system.words import first_lines, printable
+from ...plugin.repo_file import OPTIONS, squeezed
+from ...system.words import first_lines, printable
 
 KEYS = "keys/"
 _KEY_BEGIN = b"-----BEGIN PGP PUBLIC KEY BLOCK-----"

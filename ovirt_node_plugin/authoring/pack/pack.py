@@ -8,20 +8,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Optional, Sequence, Tuple
 
-from ..config import Config
-from ..errors import UsageError
-from ..images import workspace
-from ..packages.completion import Completion, complete
-from ..plugin.bundle import read_bundle, repo_files_in
-from ..plugin.descriptor import DESCRIPTOR_NAME, Descriptor, read_descriptor
-from ..system.openpgp import PublicKey, read_keys
-from ..system.progress import Progress
-from ..system.run import Runner
-from ..system.signing import SigningKey, find_key, sign_file, sign_rpms
-from . import bundle_checks, packed_files, packed_metadata, packed_outputs, packed_repo, packed_tar
-from .codes import Severity
-from .findings import LintFinding
-from .lint import Report, lint_on
+from ...config import Config
+from ...errors import UsageError
+from ...images import workspace
+from ...packages.completion import Completion, complete
+from ...plugin.bundle import read_bundle, repo_files_in
+from ...plugin.descriptor import DESCRIPTOR_NAME, Descriptor, read_descriptor
+from ...system.openpgp import PublicKey, read_keys
+from ...system.progress import Progress
+from ...system.run import Runner
+from ...system.signing import SigningKey, find_key, sign_file, sign_rpms
+from ..lint import bundle_checks
+from ..lint.codes import Severity
+from ..lint.findings import LintFinding
+from ..lint.lint import Report, lint_on
+from . import packed_files, packed_metadata, packed_outputs, packed_repo, packed_tar
 from .packed_base import PackBase, opened
 from .packed_files import KEYS, REPO
 from .packed_names import stem

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterator, Optional, Sequence, Tuple
 
-from ..errors import BadImage, UsageError
-from ..system.run import Runner
-from ..target import Target, identify
-from . import bases
+from ...errors import BadImage, UsageError
+from ...system.run import Runner
+from ...target import Target, identify
+from ..lint import bases
 
 _URLS = ("https://", "file://")
 _HINT = ("Give the folder of a repository or of an unpacked root, an image, a saved base or its"

@@ -6,13 +6,13 @@ import shutil
 from pathlib import Path
 from typing import Iterator, List, Tuple
 
-from ..errors import BadBundle
-from ..plugin import bundle_files
-from ..plugin.bundle import repo_files_in
-from ..plugin.descriptor import DESCRIPTOR_NAME
-from ..system.regular_files import opened_regular
-from ..system.trees import walk
-from . import silences
+from ...errors import BadBundle
+from ...plugin import bundle_files
+from ...plugin.bundle import repo_files_in
+from ...plugin.descriptor import DESCRIPTOR_NAME
+from ...system.regular_files import opened_regular
+from ...system.trees import walk
+from ..lint import silences
 
 KEYS, REPO = "keys", "repo"
 _METADATA = "repodata"

@@ -9,12 +9,12 @@ import tempfile
 from pathlib import Path
 from typing import List, Sequence, Tuple
 
-from ..errors import RolledBack
-from ..packages.headers import build_time
-from ..plugin import bundle_files
-from ..plugin.descriptor import DESCRIPTOR_NAME, METADATA_TYPE
-from ..system.run import Runner, explained
-from ..system.source_date import source_date
+from ...errors import RolledBack
+from ...packages.headers import build_time
+from ...plugin import bundle_files
+from ...plugin.descriptor import DESCRIPTOR_NAME, METADATA_TYPE
+from ...system.run import Runner, explained
+from ...system.source_date import source_date
 from .packed_files import REPO, packages
 from .packed_tar import write_tar
 

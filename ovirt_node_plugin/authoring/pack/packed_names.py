@@ -4,7 +4,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from ..plugin.descriptor import Descriptor
+from ...plugin.descriptor import Descriptor
 
 _OTHERS = re.compile(r"[^A-Za-z0-9.+~_]+")
 _MOST_CHARACTERS = 64

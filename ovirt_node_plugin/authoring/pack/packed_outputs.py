@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 from typing import List, Sequence, Tuple
 
-from ..errors import Refused
-from ..system.entries import sync_dir
+from ...errors import Refused
+from ...system.entries import sync_dir
 from .packed_tar import write_tar
 
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import List, Mapping, Optional, Sequence
 
-from ..errors import UsageError
-from ..plugin.descriptor import DESCRIPTOR_NAME, Descriptor, without_repos
-from ..plugin.repo_file import parse
+from ...errors import UsageError
+from ...plugin.descriptor import DESCRIPTOR_NAME, Descriptor, without_repos
+from ...plugin.repo_file import parse
 
 _URL = re.compile(r"(?:https?|ftp|file)://[^\s\x00-\x1f\x7f]+")
 _LISTS = ("mirrorlist", "metalink")

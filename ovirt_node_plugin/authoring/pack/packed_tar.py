@@ -6,9 +6,9 @@ import stat
 import tarfile
 from pathlib import Path
 
-from ..errors import RolledBack
-from ..system.run import Runner, explained
-from ..system.trees import walk
+from ...errors import RolledBack
+from ...system.run import Runner, explained
+from ...system.trees import walk
 
 _LEVEL = 10  # of zstd(1); RPMs are compressed already
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Container, Iterable, Iterator, List, Sequence, Set, Tuple
 
-from ..compare.packages import RootPackage, package_differences
-from ..compare.trees import ADDED, Difference, differences
-from ..system import path_sets
-from ..system.paths import is_inside_any, real_places
-from ..system.words import count, first_lines
+from ...compare.packages import RootPackage, package_differences
+from ...compare.trees import ADDED, Difference, differences
+from ...system import path_sets
+from ...system.paths import is_inside_any, real_places
+from ...system.words import count, first_lines
 
 # Every transaction changes these: dnf-node-plugin(8), "remove"
 _CHANGED = (path_sets.LOGS, *path_sets.CACHES, path_sets.DNF_STATE, *path_sets.RPM_DATABASES)

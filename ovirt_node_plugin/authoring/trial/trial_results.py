@@ -4,9 +4,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Iterator, Optional, Tuple
 
-from ..compare.trees import Difference
-from ..errors import Status
-from ..system.json_answer import ErrorAnswer
+from ...compare.trees import Difference
+from ...errors import Status
+from ...system.json_answer import ErrorAnswer
 
 ALONE, UPGRADE, BESIDE = "alone", "upgrade", "beside"
 PASSED, FAILED, SKIPPED = "passed", "failed", "skipped"

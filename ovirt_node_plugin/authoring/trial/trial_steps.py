@@ -6,17 +6,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, Container, Iterator, List, Optional, Sequence, Tuple
 
-from ..compare.packages import RootPackage, read_packages
-from ..compare.trees import Difference
-from ..errors import NodePluginError, Refused, Status
-from ..images.dnf_program import Dnf, trial_root, unchanged
-from ..images.image import Image
-from ..operations.model import results
-from ..operations.model.answers import PlanAnswer, VerifyAnswer
-from ..registry import store
-from ..system.run import Runner
-from ..system.words import first_lines
-from ..target import read_target
+from ...compare.packages import RootPackage, read_packages
+from ...compare.trees import Difference
+from ...errors import NodePluginError, Refused, Status
+from ...images.dnf_program import Dnf, trial_root, unchanged
+from ...images.image import Image
+from ...operations.model import results
+from ...operations.model.answers import PlanAnswer, VerifyAnswer
+from ...registry import store
+from ...system.run import Runner
+from ...system.words import first_lines
+from ...target import read_target
 from .leftovers import HINT, leftovers
 from .trial_results import ALONE, BESIDE, UPGRADE, TriedPlugin
 

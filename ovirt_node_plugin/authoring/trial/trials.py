@@ -11,18 +11,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Callable, Collection, Iterator, List, Optional, Sequence, Tuple
 
-from ..errors import NodePluginError, UsageError
-from ..images.dnf_program import Dnf, DnfFailed
-from ..images.image import FOLDER, ISO, SQUASHFS, Image, image_kind, opened
-from ..plugin import bundle as bundles
-from ..plugin.archive import SUFFIXES
-from ..plugin.descriptor import DESCRIPTOR_NAME
-from ..policy.given_parameters import absolute_options, read_options
-from ..policy.key_trust import NO_TRUST, KeyTrust
-from ..system.json_answer import ErrorAnswer
-from ..system.progress import Progress
-from ..system.run import Runner
-from ..target import read_target
+from ...errors import NodePluginError, UsageError
+from ...images.dnf_program import Dnf, DnfFailed
+from ...images.image import FOLDER, ISO, SQUASHFS, Image, image_kind, opened
+from ...plugin import bundle as bundles
+from ...plugin.archive import SUFFIXES
+from ...plugin.descriptor import DESCRIPTOR_NAME
+from ...policy.given_parameters import absolute_options, read_options
+from ...policy.key_trust import NO_TRUST, KeyTrust
+from ...system.json_answer import ErrorAnswer
+from ...system.progress import Progress
+from ...system.run import Runner
+from ...target import read_target
 from .trial_results import (
     ALONE,
     BESIDE,

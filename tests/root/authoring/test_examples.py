@@ -11,9 +11,9 @@ from typing import Dict, Iterator
 import pytest
 from lxml import etree
 
-from ovirt_node_plugin.authoring.codes import Severity
-from ovirt_node_plugin.authoring.lint import lint
-from ovirt_node_plugin.authoring.pack import PackedPlugin, PackOrder, pack
+from ovirt_node_plugin.authoring.lint.codes import Severity
+from ovirt_node_plugin.authoring.lint.lint import lint
+from ovirt_node_plugin.authoring.pack.pack import PackedPlugin, PackOrder, pack
 from ovirt_node_plugin.system.progress import Silent
 from ovirt_node_plugin.system.run import run
 from tests import support

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from ovirt_node_plugin.authoring import bases
-from ovirt_node_plugin.authoring.lint import lint
+from ovirt_node_plugin.authoring.lint import bases
+from ovirt_node_plugin.authoring.lint.lint import lint
 from ovirt_node_plugin.cli.main import main
 from ovirt_node_plugin.errors import BadImage, BadRoot, UsageError
 from ovirt_node_plugin.images import unmounted

@@ -10,8 +10,8 @@ from typing import Callable, Dict, Mapping, Sequence, Set
 
 import pytest
 
-from ovirt_node_plugin.authoring.codes import CODES, Severity
-from ovirt_node_plugin.authoring.lint import Report, lint
+from ovirt_node_plugin.authoring.lint.codes import CODES, Severity
+from ovirt_node_plugin.authoring.lint.lint import Report, lint
 from ovirt_node_plugin.cli.main import main
 from ovirt_node_plugin.errors import UsageError
 from ovirt_node_plugin.report import lint_data

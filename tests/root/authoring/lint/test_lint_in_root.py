@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ovirt_node_plugin.authoring.lint import lint
+from ovirt_node_plugin.authoring.lint.lint import lint
 from ovirt_node_plugin.system.run import run
 from tests import support
 from tests.support.adhoc import quick_rpm

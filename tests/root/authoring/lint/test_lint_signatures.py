@@ -8,7 +8,7 @@ from typing import Dict, Set
 
 import pytest
 
-from ovirt_node_plugin.authoring.lint import lint
+from ovirt_node_plugin.authoring.lint.lint import lint
 from ovirt_node_plugin.system.run import run
 from tests import support
 from tests.support.adhoc import quick_rpm

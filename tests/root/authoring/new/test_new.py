@@ -7,7 +7,7 @@ from typing import List
 
 import pytest
 
-from ovirt_node_plugin.authoring import examine
+from ovirt_node_plugin.authoring.new import examine
 from ovirt_node_plugin.plugin.bundle import read_bundle
 from ovirt_node_plugin.plugin.descriptor import Descriptor, parse_descriptor
 from ovirt_node_plugin.system.limits import (

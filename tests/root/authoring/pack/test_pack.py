@@ -9,8 +9,8 @@ from typing import Container, Iterator, List, Mapping, Sequence
 
 import pytest
 
-from ovirt_node_plugin.authoring import pack as pack_module
-from ovirt_node_plugin.authoring.pack import PackedPlugin, PackOrder, pack
+from ovirt_node_plugin.authoring.pack import pack as pack_module
+from ovirt_node_plugin.authoring.pack.pack import PackedPlugin, PackOrder, pack
 from ovirt_node_plugin.cli.main import main
 from ovirt_node_plugin.errors import (
     NeedsNewerImage,

@@ -8,15 +8,16 @@ from typing import Callable, Dict, List, Tuple
 
 import pytest
 
-from ovirt_node_plugin.authoring import bundle_checks, silences
-from ovirt_node_plugin.authoring.codes import CODES, Severity
-from ovirt_node_plugin.authoring.findings import LintFinding
+import ovirt_node_plugin
+from ovirt_node_plugin.authoring.lint import bundle_checks, silences
+from ovirt_node_plugin.authoring.lint.codes import CODES, Severity
+from ovirt_node_plugin.authoring.lint.findings import LintFinding
 from ovirt_node_plugin.system.run import run
 from tests.support.lint_cases import BUNDLE_CASES
 from tests.support.sample_bundle import DESCRIPTOR, make_bundle
 
 pytestmark = pytest.mark.unit
-LIBRARY = Path(bundle_checks.__file__).parents[1]
+LIBRARY = Path(ovirt_node_plugin.__file__).parent
 
 
 def findings(path: Path) -> Tuple[LintFinding, ...]:
@@ -128,6 +129,6 @@ def test_every_code_of_the_library_is_in_the_table_and_is_used() -> None:
 
 def test_what_an_install_refuses_is_an_error_and_nothing_else_is() -> None:
     texts = "\n".join(path.read_text(encoding="utf-8") for path in LIBRARY.rglob("*.py")
-                      if path.parent.name != "authoring")
+                      if "authoring" not in path.parts)
     refused = set(re.findall(r'code ?= ?"([a-z-]+/[a-z]+)"', texts))
     assert {CODES[code].severity for code in refused} == {Severity.ERROR}

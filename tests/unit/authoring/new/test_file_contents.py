@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import pytest
 
-from ovirt_node_plugin.authoring import file_contents
+from ovirt_node_plugin.authoring.new import file_contents
 
 pytestmark = pytest.mark.unit
 

@@ -5,8 +5,8 @@ from typing import Dict
 
 import pytest
 
-from ovirt_node_plugin.authoring.file_roles import meaning, roles
-from ovirt_node_plugin.authoring.suggestions import is_valid, setting
+from ovirt_node_plugin.authoring.new.file_roles import meaning, roles
+from ovirt_node_plugin.authoring.new.suggestions import is_valid, setting
 
 pytestmark = pytest.mark.unit
 

@@ -6,7 +6,7 @@ import struct
 
 import pytest
 
-from ovirt_node_plugin.authoring.policy_modules import module_name
+from ovirt_node_plugin.authoring.new.policy_modules import module_name
 from tests.support.policy_module import REAL
 
 pytestmark = pytest.mark.unit

@@ -6,7 +6,7 @@ from typing import List
 
 import pytest
 
-from ovirt_node_plugin.authoring import vendor_files, vendor_repos
+from ovirt_node_plugin.authoring.new import vendor_files, vendor_repos
 from ovirt_node_plugin.plugin.repo_file import repo_ids
 from tests.support.trust_root import ACME
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ovirt_node_plugin.authoring import packed_names, packed_outputs, packed_repo, packed_tar
-from ovirt_node_plugin.authoring.packed_repo import PublishedRepo
+from ovirt_node_plugin.authoring.pack import packed_names, packed_outputs, packed_repo, packed_tar
+from ovirt_node_plugin.authoring.pack.packed_repo import PublishedRepo
 from ovirt_node_plugin.errors import Refused, UsageError
 from ovirt_node_plugin.plugin.descriptor import Descriptor, parse_descriptor
 from ovirt_node_plugin.plugin.repo_file import parse

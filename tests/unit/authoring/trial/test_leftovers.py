@@ -6,7 +6,7 @@ from typing import Sequence
 
 import pytest
 
-from ovirt_node_plugin.authoring.leftovers import Leftovers, leftovers
+from ovirt_node_plugin.authoring.trial.leftovers import Leftovers, leftovers
 from ovirt_node_plugin.compare.packages import RootPackage
 
 pytestmark = pytest.mark.unit

@@ -7,7 +7,7 @@ from typing import List
 import pytest
 from lxml import etree
 
-from ovirt_node_plugin.authoring.trial_results import (
+from ovirt_node_plugin.authoring.trial.trial_results import (
     ALONE,
     FAILED,
     PASSED,

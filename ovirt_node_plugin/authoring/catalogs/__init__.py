@@ -1,0 +1,1 @@
+"""Build catalogs from bundles: ``ovirt-node-plugin catalog``."""

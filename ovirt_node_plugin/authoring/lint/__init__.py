@@ -1,0 +1,1 @@
+"""Find everything that is wrong with a plugin: ``ovirt-node-plugin lint``."""

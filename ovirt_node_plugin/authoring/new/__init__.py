@@ -1,0 +1,1 @@
+"""Make the folder of a plugin from packages: ``ovirt-node-plugin new``."""

@@ -1,0 +1,1 @@
+"""Make of a plugin what is published: ``ovirt-node-plugin pack``."""

@@ -1,0 +1,1 @@
+"""Try plugins in images: ``ovirt-node-plugin try``."""
