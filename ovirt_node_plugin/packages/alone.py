@@ -22,7 +22,7 @@ from . import dependencies, stale, start
 from .dnf_types import DnfBase, DnfGoal, DnfPackage, DnfQuery
 from .headers import read_header
 from .metadata import check_sizes
-from .not_offered import MissingPackage, installable, reasons_of
+from .not_offered import MissingPackage, asked_for, installable, reasons_of
 from .offers import checksum_of
 from .repos import bundle_repo_id
 from .session import PackageChange
@@ -76,16 +76,19 @@ class BundlePackages:
         return max(set(archs), key=archs.count, default="")
 
     def _offered(self, install: Install) -> bool:
-        query = installable(self._base, self._base.sack.query().available()).filter(
-            name=install.name)
-        if install.version:
-            query = query.filter(**{
-                "evr" if "-" in install.version else "version": install.version})
-        return len(query) > 0
+        return len(asked_for(self._base, self._base.sack.query().available(), install)) > 0
 
     def needed(self, installs: Sequence[Install], excludes: Sequence[str]) -> List[DnfPackage]:
-        """Return the newest packages of the bundle that ``installs`` name and these require."""
-        own = installable(self._base, self._own()).latest()
+        """Return the packages of the bundle that ``installs`` name, and that these require.
+
+        Of several versions it is the newest that ``installs`` allow.
+        """
+        own = installable(self._base, self._own())
+        for install in installs:
+            others = own.filter(name=install.name).difference(
+                asked_for(self._base, own, install))
+            own = own.difference(others)
+        own = own.latest()
         if excludes:
             own = own.difference(own.filter(name__glob=list(excludes)))
         nevras = dependencies.closure(own, [install.name for install in installs])
@@ -113,8 +116,8 @@ class BundlePackages:
         goal: DnfGoal = hawkey.Goal(self._base.sack)
         for install in installs:
             selector = dnf.selector.Selector(self._base.sack)
-            selector.set(pkg=installable(self._base, self._base.sack.query().available()).filter(
-                name=install.name))
+            selector.set(pkg=asked_for(
+                self._base, self._base.sack.query().available(), install))
             goal.install(select=selector, optional=False)
         if not goal.run(allow_uninstall=True):
             return [str(problem) for problems in goal.problem_rules() for problem in problems], []

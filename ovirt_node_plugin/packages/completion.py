@@ -17,7 +17,7 @@ from ..system.words import first_lines, first_names
 from ..target import Target
 from . import alone, core, dependencies, fetching, stale
 from .dnf_types import DnfBase, DnfGoal, DnfPackage, DnfQuery
-from .not_offered import installable
+from .not_offered import asked_for
 from .repos import bundle_repo_id
 
 _MOST_LINES = 20
@@ -141,11 +141,7 @@ class _Solver:
         return goal
 
     def _offered(self, install: Install) -> DnfQuery:
-        query = installable(self._base, self._base.sack.query().available()).filter(
-            name=install.name)
-        if install.version:
-            query = query.filter(**{
-                "evr" if "-" in install.version else "version": install.version})
+        query = asked_for(self._base, self._base.sack.query().available(), install)
         if not query:
             raise self._unmet([f"no repository has {install.name} {install.version}".rstrip()])
         return query

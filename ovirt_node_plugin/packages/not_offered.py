@@ -8,6 +8,7 @@ import dnf.exceptions
 import hawkey
 
 from ..errors import UnmetDependency
+from ..plugin.descriptor import Install
 from ..policy import missing_packages
 from ..system.words import first_names
 from ..target import Target
@@ -37,6 +38,14 @@ class NotOffered(dnf.exceptions.MarkingError):
 def installable(base: DnfBase, query: DnfQuery) -> DnfQuery:
     """Return the packages of ``query`` whose architecture fits the root; none of sources."""
     return query.filter(arch=list(base.sack.list_arches()))
+
+
+def asked_for(base: DnfBase, query: DnfQuery, install: Install) -> DnfQuery:
+    """Return the packages of ``query`` that ``install`` names and that can be installed."""
+    named = installable(base, query.filter(name=install.name))
+    if not install.version:
+        return named
+    return named.filter(**{"evr" if "-" in install.version else "version": install.version})
 
 
 def hint_for(repos_off: Sequence[str]) -> str:

@@ -12,7 +12,7 @@ from ..plugin.descriptor import Install
 from ..system.nevra import name_of
 from .claims import Claims
 from .dnf_types import DnfBase, DnfPackage, DnfQuery
-from .not_offered import MissingPackage, NotOffered, installable
+from .not_offered import MissingPackage, NotOffered, asked_for
 from .offers import checksum_of
 
 
@@ -85,12 +85,9 @@ def _mark_installs(base: DnfBase, request: Request, uncounted: Sequence[DnfPacka
     exact = {name_of(nevra) for nevra in request.exact}
     missing: List[MissingPackage] = []
     for install in request.installs:
-        query = installable(base, base.sack.query().filter(name=install.name))
+        query = asked_for(base, base.sack.query(), install)
         if uncounted:
             query = query.difference(query.filter(pkg=list(uncounted)))
-        if install.version:
-            key = "evr" if "-" in install.version else "version"
-            query = query.filter(**{key: install.version})
         if install.name in request.upgrades:
             query = query.latest()
         if query and install.name not in exact:

@@ -313,3 +313,14 @@ def test_metadata_that_call_an_rpm_otherwise_are_found(tmp_path: Path) -> None:
     found = {finding.code: finding.reason for finding in lint(folder, run=run).findings}
     assert found["repository/package"] == ("the metadata say agent-3.0-1.noarch, but the RPM is"
                                            " agent-2.0-1.noarch")
+
+
+@pytest.mark.parametrize("version", ["1.0", "1.0-1"])
+@pytest.mark.parametrize("against", ["the base", "nothing"])
+def test_the_packages_of_the_version_that_is_asked_for_are_checked(
+        tmp_path: Path, base: Path, version: str, against: str) -> None:
+    newer = quick_rpm("agent", "3.0", files={"/root/newer": "x"}, requires=["libnone"])
+    folder = write(tmp_path / "agent", version="1.0", rpms=[newer], descriptor=DESCRIPTOR.replace(
+        '<install name="agent"/>', f'<install name="agent" version="{version}"/>'))
+    report = lint(folder, run=run, against=[base] if against == "the base" else [])
+    assert codes(report) == {"packages/unsigned"}
