@@ -11,6 +11,17 @@ from .. import __version__
 from ..errors import UsageError
 from ..merge.input.named_checksums import NamedChecksums, named_checksums
 from . import catalog_arguments
+from .shared_arguments import (
+    add_change_options,
+    add_dnf,
+    add_json,
+    add_payload,
+    add_repositories,
+    add_trust,
+    add_work,
+    not_empty,
+)
+from .vendor_arguments import add_lint, add_new, add_pack, add_try
 
 _MAX_SIZE = 16 << 40  # of a file on ext4 with blocks of 4096 bytes
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
@@ -140,8 +151,8 @@ def _parsers() -> Tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentP
     inspect = command("inspect", "show the containers of an image and the plugins in it")
     _image(inspect)
     _checksums(inspect)
-    _dnf(inspect)
-    _json(inspect)
+    add_dnf(inspect)
+    add_json(inspect)
     _diff(command("diff", "show the differences between two images"))
     _manifest(command("manifest", "show what plugins in an image contain"))
     _verify(command("verify", "compare plugins in an image with their records"))
@@ -160,29 +171,18 @@ def _parsers() -> Tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentP
     _checksums(shell)
     _package(shell)
     _force(shell)
-    _new(command("new", "make the folder of a plugin, from its packages",
+    add_new(command("new", "make the folder of a plugin, from its packages",
                  usage="%(prog)s NAME [--from RPM...] [--dir DIR] [--json]"))
-    _lint(command("lint", "show everything that is wrong with a plugin that is being made"))
-    _pack(command("pack", "make a repository and a tar of a plugin, to publish"))
-    _try(command("try", "try plugins in copies of images: install, verify, remove, upgrade"))
+    add_lint(command("lint", "show everything that is wrong with a plugin that is being made"))
+    add_pack(command("pack", "make a repository and a tar of a plugin, to publish"))
+    add_try(command("try", "try plugins in copies of images: install, verify, remove, upgrade"))
     catalog_arguments.add(command("catalog", catalog_arguments.TEXT, catalog_arguments.USAGE))
     clean = command("clean", "remove the files of a killed run")
     clean.add_argument("places", metavar="DIR", nargs="*", type=Path,
                        help="folders to clean besides the work folder, such as the folder of"
                             " an output")
-    _work(clean)
+    add_work(clean)
     return top, commands.choices
-
-
-def _new(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("name", metavar="NAME", help="the plugin's name")
-    parser.add_argument("--from", metavar="RPM", dest="rpms", type=Path, nargs="+",
-                        action="extend", default=[],
-                        help="make the descriptor from these packages, or those in a folder, and"
-                             " copy them to repo/")
-    parser.add_argument("--dir", metavar="DIR", dest="folder", type=Path, default=None,
-                        help="the folder to make; default: NAME")
-    _json(parser)
 
 
 def size(text: str) -> int:
@@ -243,66 +243,7 @@ def _manifest(parser: argparse.ArgumentParser) -> None:
                        ("settings", "list each setting"),
                        ("delta", "show the changes of the last install or upgrade")):
         parser.add_argument(f"--{name}", action="store_true", help=text)
-    _json(parser)
-
-
-def _pack(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("bundle", metavar="DIR", type=Path, help="the folder of the plugin")
-    parser.add_argument("-o", "--output", metavar="FOLDER", dest="folder", type=Path,
-                        default=Path(), help="where to write; default: the current folder")
-    parser.add_argument("--complete", metavar="ROOT|REPO", action="append", default=[],
-                        help="add the packages that the plugin requires and the unpacked image"
-                             " ROOT lacks, from the repositories REPO: folders, or addresses with"
-                             " https; may be repeated")
-    parser.add_argument("--sign", metavar="KEY", type=_not_empty, default=argparse.SUPPRESS,
-                        help="sign packages, metadata and tar with this secret key of GnuPG")
-    parser.add_argument("--baseurl", metavar="URL", type=_not_empty, default=argparse.SUPPRESS,
-                        help="the address at which repo/ will be, for the .repo file")
-    parser.add_argument("--force", action="store_true",
-                        help="replace what was packed with other content")
-    _json(parser)
-
-
-def _lint(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("bundles", metavar="PATH", nargs="+", type=Path,
-                        help="a bundle: a folder with node-plugin.xml, or a tar of one; a"
-                             " repository with a plugin in its metadata; or a folder of several")
-    parser.add_argument("--against", metavar="BASE", type=Path, action="append", default=[],
-                        help="the base that the plugin is for: the folder of a repository or of an"
-                             " unpacked root, an image, a saved base or its version, such as"
-                             " 4.5.5; may be repeated")
-    parser.add_argument("--save-base", action="store_true",
-                        help="save the package list of the root or image, to name it by its"
-                             " version later")
-    parser.add_argument("--older", metavar="BUNDLE", type=Path,
-                        help="an older version, which the plugin is to replace")
-    parser.add_argument("--sarif", metavar="FILE", type=Path,
-                        help="write the findings to a file in the format SARIF 2.1.0, too")
-    parser.add_argument("--strict", action="store_true", help="fail for warnings, too")
-    _json(parser)
-
-
-def _try(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("bundles", metavar="PATH", type=Path, nargs="+",
-                        help="a bundle to try: a folder with node-plugin.xml, or a tar of one")
-    parser.add_argument("--on", metavar="IMAGE", dest="on_images", type=Path, nargs="+",
-                        action="extend", required=True,
-                        help="the images: an ISO, a squashfs image, an update RPM, or the folder"
-                             " of an unpacked root; none is changed")
-    parser.add_argument("--from", metavar="OLDER", dest="older_bundles", type=Path,
-                        action="append", default=[],
-                        help="also upgrade from this older version; may be repeated")
-    parser.add_argument("--with", metavar="PLUGIN", dest="others", action="append", default=[],
-                        help="also install beside this plugin, a path or a name; may be repeated")
-    parser.add_argument("--junit", metavar="FILE", type=Path,
-                        help="also write the results to a file as JUnit XML")
-    _trust(parser)
-    _change_options(parser)
-    _payload(parser)
-    _work(parser)
-    _dnf(parser)
-    _repositories(parser)
-    _json(parser)
+    add_json(parser)
 
 
 def _verify(parser: argparse.ArgumentParser) -> None:
@@ -310,8 +251,8 @@ def _verify(parser: argparse.ArgumentParser) -> None:
     _names(parser)
     parser.add_argument("--strict", action="store_true",
                         help="count changed configuration files as problems")
-    _dnf(parser)
-    _json(parser)
+    add_dnf(parser)
+    add_json(parser)
 
 
 def _names(parser: argparse.ArgumentParser) -> None:
@@ -334,7 +275,7 @@ def _merge(parser: argparse.ArgumentParser) -> None:
                         help="print the whole plan and answer no")
     parser.add_argument("--dry-run", action="store_true", dest="dry_run",
                         help="print the whole plan and write nothing")
-    _trust(parser)
+    add_trust(parser)
     parser.add_argument("--trust", metavar="LEVEL", default="",
                         help="raise the level of trust that plugins have to reach: signed, vendor"
                              " or catalog")
@@ -342,7 +283,7 @@ def _merge(parser: argparse.ArgumentParser) -> None:
                         dest="accept_origin",
                         help="let another vendor's plugin replace the plugin NAME of the image;"
                              " may be repeated; -y alone does not")
-    _change_options(parser)
+    add_change_options(parser)
     parser.add_argument("--skip-scriptlets", action="store_true", dest="skip_scriptlets",
                         help="do not run scriptlets of packages that are removed or replaced")
     parser.add_argument("--recompress", metavar="COMPRESSOR[:LEVEL]", default="",
@@ -359,31 +300,10 @@ def _merge(parser: argparse.ArgumentParser) -> None:
                         help="whether to check the image that was written; default: check it")
     _checksums(parser)
     _force(parser)
-    _dnf(parser)
-    _repositories(parser)
+    add_dnf(parser)
+    add_repositories(parser)
     _reports(parser)
-    _json(parser)
-
-
-def _trust(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--trust-keys", action="store_true", dest="trust_keys",
-                        help="import the GPG keys that the bundles contain; -y alone does not")
-    parser.add_argument("--trust-key", metavar="FINGERPRINT", action="append", default=[],
-                        dest="trust_key",
-                        help="import the key with this fingerprint, which a bundle or repository"
-                             " offers, and no other; may be repeated")
-
-
-def _change_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--allow-replace", metavar="NAME", action="append", default=[],
-                        dest="allow_replace",
-                        help="in the image of a host, let a plugin replace the package NAME, or"
-                             " remove it, although it belongs to no plugin; a glob; may be"
-                             " repeated")
-    parser.add_argument("--set", metavar="PLUGIN.NAME=VALUE", action="append", default=[],
-                        dest="set_values",
-                        help="the value of a parameter; @FILE as VALUE reads it from a file, as a"
-                             " secret has to be; may be repeated")
+    add_json(parser)
 
 
 def _output(parser: argparse.ArgumentParser, text: str) -> None:
@@ -392,22 +312,12 @@ def _output(parser: argparse.ArgumentParser, text: str) -> None:
 
 
 def _package(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--site-tag", metavar="TAG", dest="site_tag", type=_not_empty,
+    parser.add_argument("--site-tag", metavar="TAG", dest="site_tag", type=not_empty,
                         default=argparse.SUPPRESS,
                         help="the tag at the end of the release of an RPM; default: site1, or"
                              " the next one")
-    parser.add_argument("--sign", metavar="KEY", type=_not_empty, default=argparse.SUPPRESS,
+    parser.add_argument("--sign", metavar="KEY", type=not_empty, default=argparse.SUPPRESS,
                         help="sign an RPM with this secret key of GnuPG")
-
-
-def _not_empty(text: str) -> str:
-    """Return ``text``. Raises ArgumentTypeError if it is empty, as an unset variable of a shell is.
-
-    Without this check, an empty value would be as no option.
-    """
-    if not text:
-        raise argparse.ArgumentTypeError("it is empty")
-    return text
 
 
 def _reports(parser: argparse.ArgumentParser) -> None:
@@ -418,20 +328,6 @@ def _reports(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--log", metavar="FILE", type=Path, default=None,
                         help="append a report of the merge to FILE: plan, notes, steps, programs,"
                              " times")
-
-
-def _repositories(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--repo", metavar="REPO", action="append", default=[],
-                        help="use only this repository besides those of bundles; may be repeated,"
-                             " globs as in dnf")
-    parser.add_argument("--repofrompath", metavar="ID,PATH", action="append", default=[],
-                        help="also use the repository at PATH, a path or URL, with this id; may be"
-                             " repeated")
-    parser.add_argument("--repo-file", metavar="FILE", action="append", default=[],
-                        dest="repo_file", type=Path,
-                        help="also use the repositories of this .repo file; may be repeated")
-    parser.add_argument("--releasever", metavar="VERSION", default="",
-                        help="the value of $releasever in repositories; default: the image's")
 
 
 def _force(parser: argparse.ArgumentParser) -> None:
@@ -449,21 +345,21 @@ def _diff(parser: argparse.ArgumentParser) -> None:
                              " arguments")
     parser.add_argument("--content", action="store_true",
                         help="read every file, even if size and time are the same")
-    _payload(parser)
-    _work(parser)
-    _json(parser)
+    add_payload(parser)
+    add_work(parser)
+    add_json(parser)
 
 
 def _image(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("image", metavar="IMAGE", type=Path,
                         help="an ISO, a squashfs image, an update RPM, or the folder of an unpacked"
                              " root")
-    _payload(parser)
-    _work(parser)
+    add_payload(parser)
+    add_work(parser)
 
 
 def _checksums(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--sha256", metavar="SUM", type=_not_empty, default=argparse.SUPPRESS,
+    parser.add_argument("--sha256", metavar="SUM", type=not_empty, default=argparse.SUPPRESS,
                         help="refuse the image if this is not its SHA-256, in hexadecimal")
     parser.add_argument("--checksum-file", metavar="FILE", dest="checksum_file", type=Path,
                         default=None, help="refuse the image if it differs from its checksum in"
@@ -472,26 +368,3 @@ def _checksums(parser: argparse.ArgumentParser) -> None:
                         default=None, help="refuse the list if none of the OpenPGP keys in FILE"
                                            " signed it")
 
-
-def _payload(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--image", metavar="PATH", dest="payload", default="",
-                        help="the squashfs to use if the ISO or RPM contains several")
-
-
-def _work(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--work-dir", metavar="DIR", dest="work_dir", type=Path, default=None,
-                        help="where to unpack; $TMPDIR or /var/tmp by default")
-
-
-def _dnf(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--enablerepo", metavar="REPO", action="append", default=[],
-                        help="use this repository too; may be repeated, globs as in dnf")
-    parser.add_argument("--setopt", metavar="OPTION=VALUE", action="append", default=[],
-                        help="set an option of dnf.conf, as in dnf; may be repeated")
-    parser.add_argument("--nogpgcheck", action="store_true",
-                        help="do not check the signatures of packages")
-
-
-def _json(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true",
-                        help="print the answer as JSON, for programs")

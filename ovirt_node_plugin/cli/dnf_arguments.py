@@ -7,6 +7,7 @@ from typing import Dict, Iterable, List, Protocol, Tuple
 from ..errors import UsageError
 from ..operations.model.plan_digest import require_digest
 from ..policy.key_trust import read_trust
+from .shared_arguments import add_trust
 
 # subcommand: (least number of names, help)
 SUBCOMMANDS: Dict[str, Tuple[int, str]] = {
@@ -84,12 +85,7 @@ def add_arguments(parser: argparse._ActionsContainer) -> None:
                         help="a plugin's name, a glob, NAME=VERSION, or the path of a bundle;"
                              " check-upgrade: the path of an image")
     _add_output(parser)
-    parser.add_argument("--trust-keys", action="store_true", dest="trust_keys",
-                        help="import the GPG keys that the bundles contain; -y alone does not")
-    parser.add_argument("--trust-key", metavar="FINGERPRINT", action="append", default=[],
-                        dest="trust_key",
-                        help="import the key with this fingerprint, which a bundle or repository"
-                             " offers, and no other; may be repeated")
+    add_trust(parser)
     parser.add_argument("--trust", metavar="LEVEL", default="",
                         help="install, upgrade, repair: raise the level of trust that plugins have"
                              " to reach: signed, vendor or catalog")
